@@ -1,0 +1,52 @@
+import { z } from "zod";
+
+/** Every problem that the API answers with: code → HTTP status and title. */
+export const problems = {
+  malformed_request: { status: 400, title: "The request is malformed" },
+  unauthorized: { status: 401, title: "A valid credential is required" },
+  forbidden: { status: 403, title: "The credential does not allow this" },
+  not_found: { status: 404, title: "There is nothing at this address" },
+  engine_not_found: { status: 404, title: "There is no such engine" },
+  execution_not_found: { status: 404, title: "There is no such execution" },
+  key_not_found: { status: 404, title: "There is no such key" },
+  method_not_allowed: { status: 405, title: "The method is not allowed here" },
+  idempotency_in_progress: { status: 409, title: "The first request with this key is in progress" },
+  execution_finished: { status: 409, title: "The execution is finished" },
+  key_revoked: { status: 409, title: "The key is revoked" },
+  payload_too_large: { status: 413, title: "The body is too large" },
+  unsupported_media_type: { status: 415, title: "The media type or coding is not supported" },
+  invalid_input: { status: 422, title: "The request is not valid" },
+  idempotency_mismatch: { status: 422, title: "The idempotency key belongs to another request" },
+  rate_limited: { status: 429, title: "The rate limit is spent" },
+  internal_error: { status: 500, title: "Something went wrong on our side" },
+  unavailable: { status: 503, title: "The service is not available at the moment" },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemCode = keyof typeof problems;
+
+/** One wrong member of a request; `pointer` is an RFC 6901 JSON Pointer into the body. */
+export const problemErrorSchema = z.object({
+  pointer: z.string().meta({ example: "/input/url" }),
+  detail: z.string(),
+});
+export type ProblemError = z.infer<typeof problemErrorSchema>;
+
+/** An RFC 9457 problem, the body of every refusal. */
+export const problemSchema = z
+  .object({
+    type: z.string().meta({ description: "A stable address with a page in the docs" }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]),
+    request_id: z.string(),
+    errors: z.array(problemErrorSchema).optional(),
+    limit_bytes: z.int().optional(),
+  })
+  .meta({ id: "Problem" });
+export type Problem = z.infer<typeof problemSchema>;
+
+/** The stable `type` of a problem: its section in the error catalogue. */
+export function problemType(code: ProblemCode): string {
+  return `https://tl-engine.dev/docs/errors#${code}`;
+}
