@@ -19,7 +19,7 @@ import { unprivilegedRunner, type UnprivilegedRunner } from "./unprivileged-runn
 export interface EmbeddedPostgresOptions {
   /** Folder of the cluster (`postgres/`), its log and its password (`secrets.json`, 0600). */
   dataDir: string;
-  /** For tests only: no fsync, so that a crash of the machine loses the data. */
+  /** For tests only: no fsync. A killed server still recovers; a crash of the machine loses the data. */
   fast?: boolean;
   /** The port to take if it is free; otherwise any free one. Clients outlive a restart on the same port. */
   port?: number;
@@ -174,7 +174,7 @@ async function startServer(
       `-h 127.0.0.1 -p ${port} -k ''`,
       "-c max_connections=200",
       "-c timezone=UTC",
-      ...(fast ? ["-c fsync=off", "-c synchronous_commit=off", "-c full_page_writes=off"] : []),
+      ...(fast ? ["-c fsync=off", "-c full_page_writes=off"] : []),
     ].join(" ");
     // No pipes: the server inherits them, and we would wait for their end as long as it lives.
     // Names from within the folder: pg_ctl hands them to a shell, which would read a `$` in a path.
