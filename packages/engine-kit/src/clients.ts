@@ -1,0 +1,68 @@
+/**
+ * What an engine sees of the outside. The door itself is packages/outbound; this file says its
+ * shape once more, so that the published package needs nothing else of ours, and
+ * `clients.test.ts` compiles only while the two agree.
+ */
+
+/** Which statuses are a success: all of them, a list of statuses and classes, or a question. */
+export type AcceptStatus =
+  | "any"
+  | readonly (number | "1xx" | "2xx" | "3xx" | "4xx" | "5xx")[]
+  | ((status: number) => boolean);
+
+export interface HttpRequestOptions {
+  /** Default GET. CONNECT and TRACE are refused. */
+  readonly method?: string | undefined;
+  /** Host, Content-Length and hop-by-hop headers are refused. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Sent as application/json. Not together with `body`. */
+  readonly json?: unknown;
+  readonly body?: string | Uint8Array | undefined;
+  /** For the whole call, redirects and body included: milliseconds or `500ms`, `30s`, `5m`. Default 30 s. */
+  readonly timeout?: number | string | undefined;
+  /** Cap on the decompressed body in bytes. Default 5 MiB. */
+  readonly maxResponseBytes?: number | undefined;
+  /** `follow` (default): up to 3 redirects, each judged again. `none`: the 3xx is the answer. */
+  readonly redirect?: "follow" | "none" | undefined;
+  /** Sent as Idempotency-Key. Default for POST, PUT, PATCH and DELETE: `<execution id>/<step>`. */
+  readonly idempotencyKey?: string | undefined;
+  /** Says that the other side does nothing twice, so that a POST or PATCH may be sent again in a later attempt. */
+  readonly idempotent?: boolean | undefined;
+  /** Names this call within its execution, for the log and the idempotency key. Default: its number. */
+  readonly step?: string | undefined;
+  /** Default: every status below 400; all others throw, with code `upstream_error`. */
+  readonly acceptStatus?: AcceptStatus | undefined;
+}
+
+/** An answer, read whole. */
+export interface HttpResponse {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Where the answer came from, after redirects. */
+  readonly url: string;
+  /** How many redirects were followed. */
+  readonly redirects: number;
+  readonly durationMs: number;
+  /** The body, decompressed. */
+  readonly bytes: Uint8Array;
+  /** The body in the charset that Content-Type names, else UTF-8. */
+  text(): string;
+  /** Throws (`upstream_error`, not retried) when the body is not JSON. */
+  json(): unknown;
+}
+
+export interface HttpClient {
+  /**
+   * Makes one call. Nothing is retried here: what it throws carries `code`, `retryable` and
+   * `retryAfterMs`, and left alone it makes the worker retry the execution, or not, accordingly.
+   */
+  request(url: string, options?: HttpRequestOptions): Promise<HttpResponse>;
+}
+
+/** Every client that an engine can ask for under `uses`. */
+export interface Clients {
+  http(): HttpClient;
+}
+export type ClientKind = keyof Clients;
+export const clientKinds: readonly ClientKind[] = ["http"];

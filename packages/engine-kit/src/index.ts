@@ -1,0 +1,35 @@
+export { z } from "zod";
+export {
+  type AcceptStatus,
+  type ClientKind,
+  type Clients,
+  type HttpClient,
+  type HttpRequestOptions,
+  type HttpResponse,
+} from "./clients.ts";
+export { defineContract } from "./define-contract.ts";
+export { defineEngine } from "./define-engine.ts";
+export { describeEngine } from "./describe-engine.ts";
+export { type EngineDescriptor, type EnginePolicyDescriptor } from "./descriptor.ts";
+export {
+  type Engine,
+  type EngineContext,
+  type EngineContract,
+  type EngineDefinition,
+  type EngineLog,
+  type EnginePolicy,
+  type InputOf,
+  type Limited,
+  type OutputOf,
+} from "./engine.ts";
+export { enginesOf } from "./engines-of.ts";
+export {
+  EngineDefinitionError,
+  type ExecutionErrorCode,
+  executionErrorCodes,
+  type FailureFacts,
+  type FailureOptions,
+  RetryAfterError,
+  TerminalError,
+} from "./errors.ts";
+export { httpUrl } from "./http-url.ts";

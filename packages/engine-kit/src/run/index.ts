@@ -1,0 +1,5 @@
+export { type AttemptPorts, createContext, type LogLevel } from "./context.ts";
+export { type AnyEngine, executeEngine, parseInput, writeOutput } from "./execute-engine.ts";
+export { type ExecutionErrorFacts, toExecutionError } from "./execution-error.ts";
+export { assertPlainJson, maxOutputDepth } from "./plain-json.ts";
+export { isKeepable, keepable } from "./text.ts";
