@@ -26,6 +26,8 @@ export function runCommand(
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       stdio: capture ? ["ignore", "pipe", "pipe"] : "ignore",
+      // Ctrl-C on the terminal must not stop a server in the middle of its start: it is ours to stop.
+      detached: true,
       ...(cwd !== undefined && { cwd }),
       ...(env && { env }),
       ...(uid !== undefined && { uid }),

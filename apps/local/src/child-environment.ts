@@ -1,0 +1,32 @@
+import type { Environment } from "@tl-engine/shared/config/config.ts";
+import type { LocalSecrets } from "./local-secrets.ts";
+
+export interface ChildEnvironmentOptions {
+  /** What the supervisor was started with; it always wins. */
+  env: Environment;
+  secrets: LocalSecrets;
+  databaseUrl: string;
+  port: number;
+}
+
+/** The environment of the API and the worker: the supervisor's own, with what is unset filled in. */
+export function childEnvironment({
+  env,
+  secrets,
+  databaseUrl,
+  port,
+}: ChildEnvironmentOptions): NodeJS.ProcessEnv {
+  const filled: Record<string, string | undefined> = {
+    ...env,
+    PORT: String(port),
+    DATABASE_URL: databaseUrl,
+  };
+  const fill = (name: string, value: string): void => {
+    if (!env[name]?.trim()) filled[name] = value;
+  };
+  fill("TL_PLANE_API_KEY", secrets.plane_api_key);
+  fill("TL_SECRET_KEY", secrets.secret_key);
+  // Tokens are checked by a secret or by a key set, never by both.
+  if (!env["TL_JWT_JWKS_URL"]?.trim()) fill("TL_JWT_SECRET", secrets.jwt_secret);
+  return filled;
+}
