@@ -17,7 +17,7 @@ export class OutboundError extends Error {
   /** Whether the same call may be made again in a later attempt without doing something twice. */
   readonly retryable: boolean;
   /** How long the other side asked to wait, in milliseconds; only when it did. */
-  readonly retryAfterMs?: number;
+  declare readonly retryAfterMs?: number;
 
   constructor(code: string, message: string, facts: OutboundErrorFacts) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -58,9 +58,9 @@ export class TimeoutError extends OutboundError {
 export class UpstreamError extends OutboundError {
   override name: string = "UpstreamError";
   /** The answer, when there was a whole one. */
-  readonly response?: HttpResponse;
+  declare readonly response?: HttpResponse;
   /** For the execution's error: the status only, since bodies may hold secrets. */
-  readonly details?: { readonly status: number };
+  declare readonly details?: { readonly status: number };
 
   constructor(message: string, facts: OutboundErrorFacts & { readonly response?: HttpResponse }) {
     super("upstream_error", message, facts);

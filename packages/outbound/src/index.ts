@@ -14,3 +14,6 @@ export {
   TimeoutError,
   UpstreamError,
 } from "./errors.ts";
+export { AllowListError, parseAllowList, type AllowList, type AllowRules } from "./allow-list.ts";
+export { judgeAddress, type Judgement } from "./address-judge.ts";
+export { createOutbound, type Outbound, type OutboundOptions } from "./outbound.ts";

@@ -1,0 +1,53 @@
+import { type AllowList } from "./allow-list.ts";
+import { createConnectGuard } from "./connect-guard.ts";
+import { createConnectionPool } from "./connection-pool.ts";
+import { createSystemResolver } from "./dns-resolver.ts";
+import { type HttpClient, type HttpScope } from "./http-client.ts";
+import { createHttpClient } from "./http.ts";
+import { type Resolver } from "./ports.ts";
+
+/** The one door to the outside of a process. */
+export interface Outbound {
+  /** An HTTP client for one attempt of one execution. */
+  http(scope: HttpScope): HttpClient;
+  /** Closes every connection at once, those of calls under way too. */
+  close(): Promise<void>;
+}
+
+export interface OutboundOptions {
+  /** Targets that are allowed though their address is not public. */
+  readonly allow: AllowList;
+  /** Default: the system's resolver. */
+  readonly resolver?: Resolver;
+  /** Time for a name to be resolved, in milliseconds. Default 5000. */
+  readonly dnsTimeoutMs?: number;
+  /** Time for TCP and TLS together, in milliseconds. Default 5000. */
+  readonly connectTimeoutMs?: number;
+  /** Certificate authorities in PEM that replace Node's for every call. Certificates are always checked. */
+  readonly certificateAuthorities?: readonly string[];
+}
+
+/**
+ * Opens the door. Proxies from the environment (`HTTPS_PROXY` …) are not used: behind one, nobody here
+ * could judge the address that is called.
+ */
+export function createOutbound(options: OutboundOptions): Outbound {
+  const pool = createConnectionPool();
+  const guard = createConnectGuard({
+    rules: options.allow.engines,
+    resolver: options.resolver ?? createSystemResolver(),
+    dnsTimeoutMs: options.dnsTimeoutMs ?? 5000,
+  });
+  const deps = {
+    guard,
+    pool,
+    connectTimeoutMs: options.connectTimeoutMs ?? 5000,
+    certificateAuthorities: options.certificateAuthorities,
+  };
+  return {
+    http: (scope) => createHttpClient(deps, scope),
+    async close() {
+      pool.close();
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { OutboundRefusedError } from "./errors.ts";
+import { type OutboundRequest } from "./exchange.ts";
+import { readTarget, type Target } from "./target.ts";
+
+/** Redirects followed in one call; one more is an error. */
+export const MAX_REDIRECTS = 3;
+
+/**
+ * Headers that say something about the request and nothing about who sends it. Only these follow a
+ * redirect to another origin: a list of secrets to drop would always lack one (X-API-Key, X-Auth-Token,
+ * Ocp-Apim-Subscription-Key …).
+ */
+const KEPT_ACROSS_ORIGINS: ReadonlySet<string> = new Set([
+  "accept",
+  "accept-encoding",
+  "accept-language",
+  "content-language",
+  "content-type",
+  "idempotency-key",
+  "range",
+  "traceparent",
+  "user-agent",
+]);
+
+/** Whether an answer asks to go elsewhere. 300 and 304 do not, nor does a `Refresh` header. */
+export function isRedirect(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+): headers is Readonly<Record<string, string>> & { readonly location: string } {
+  return [301, 302, 303, 307, 308].includes(status) && headers["location"] !== undefined;
+}
+
+/** A request and where it goes. */
+export interface Hop {
+  readonly target: Target;
+  readonly request: OutboundRequest;
+}
+
+/**
+ * The request that follows a redirect, by RFC 9110 §15.4: 303 turns all but HEAD into GET, 301 and 302
+ * turn POST into GET as browsers do, 307 and 308 repeat the request. The new target has yet to be
+ * judged like any other.
+ *
+ * @throws OutboundRefusedError for a Location that is not allowed or leads from https to http.
+ */
+export function followRedirect(hop: Hop, status: number, location: string): Hop {
+  const target = readTarget(location, hop.target.url);
+  if (hop.target.secure && !target.secure) {
+    throw new OutboundRefusedError(
+      `a redirect from ${hop.target.url.host} leads from https to http`,
+    );
+  }
+  const { method } = hop.request;
+  const becomesGet =
+    (status === 303 && method !== "HEAD") ||
+    ((status === 301 || status === 302) && method === "POST");
+  const sameOrigin = hop.target.url.origin === target.url.origin;
+
+  const headers = Object.fromEntries(
+    Object.entries(hop.request.headers).filter(
+      ([name]) =>
+        (sameOrigin || KEPT_ACROSS_ORIGINS.has(name)) && !(becomesGet && speaksOfBody(name)),
+    ),
+  );
+  return {
+    target,
+    request: {
+      method: becomesGet ? "GET" : method,
+      path: target.url.pathname + target.url.search,
+      headers,
+      body: becomesGet ? null : hop.request.body,
+    },
+  };
+}
+
+/** Headers that make no sense once a redirect has taken the body away. */
+function speaksOfBody(name: string): boolean {
+  return name.startsWith("content-") || name === "idempotency-key";
+}
