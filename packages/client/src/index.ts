@@ -1,0 +1,44 @@
+export { createClient, type Client, type ClientOptions } from "./client.ts";
+export type { ExecuteOptions } from "./execute.ts";
+export type { RunOptions } from "./run.ts";
+export type { WaitOptions } from "./wait-until-done.ts";
+export type { DurationLike, SubmitSettings } from "./submit-body.ts";
+export type { ExecutionBatch, IncludePart, ReadOptions } from "./read-status.ts";
+export type { ExecutionPages, ListFilters } from "./list-executions.ts";
+export type { CallOptions, KeysClient } from "./keys.ts";
+export type { RetryOptions } from "./retry.ts";
+export {
+  isDescribed,
+  type Accepted,
+  type EngineContract,
+  type EngineRef,
+  type Execution,
+  type InputOf,
+  type OutputOf,
+  type TypedSchema,
+} from "./engine-contract.ts";
+export {
+  ConnectionError,
+  ExecutionFailedError,
+  ProblemError,
+  TlError,
+  UnexpectedAnswerError,
+  WaitTimeoutError,
+} from "./errors.ts";
+export type {
+  Attempt,
+  ChangeKey,
+  CreateKey,
+  EngineDetail,
+  EngineMetrics,
+  EngineStatus,
+  EngineSummary,
+  ExecutionError,
+  ExecutionStatus,
+  Key,
+  KeyWithSecret,
+  Priority,
+  Problem,
+  ProblemCode,
+  WaitReason,
+} from "./wire.ts";
