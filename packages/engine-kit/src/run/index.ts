@@ -3,3 +3,4 @@ export { type AnyEngine, executeEngine, parseInput, writeOutput } from "./execut
 export { type ExecutionErrorFacts, toExecutionError } from "./execution-error.ts";
 export { assertPlainJson, maxOutputDepth } from "./plain-json.ts";
 export { isKeepable, keepable } from "./text.ts";
+export { offerKitToModules } from "./offer-kit.ts";

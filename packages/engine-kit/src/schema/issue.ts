@@ -17,7 +17,12 @@ export function issuesOf(error: z.ZodError): SchemaIssue[] {
         issues.push({ pointer: pointerOf([...issue.path, key]), message: "Unknown member" });
       }
     } else {
-      issues.push({ pointer: pointerOf(issue.path), message: issue.message });
+      // Callers send JSON, which has no undefined to receive.
+      const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+      issues.push({
+        pointer: pointerOf(issue.path),
+        message: missing ? "Required, and missing" : issue.message,
+      });
     }
   }
   return issues.slice(0, mostIssues);
