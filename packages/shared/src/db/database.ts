@@ -1,0 +1,47 @@
+import { Kysely, PostgresDialect } from "kysely";
+import pg from "pg";
+import type { Tables } from "./tables.ts";
+
+/** The way to Postgres: a query builder for the wide rest, the pool for the statements on the hot path. */
+export interface Database {
+  readonly sql: Kysely<Tables>;
+  readonly pool: pg.Pool;
+}
+
+export interface DatabaseOptions {
+  /** Connection string. */
+  url: string;
+  /** Most connections that the pool opens. */
+  max: number;
+  /** Shown in pg_stat_activity. */
+  applicationName: string;
+  /** A statement that takes longer fails; 10 s where it is left out. */
+  queryTimeoutMs?: number;
+  /** Hears the errors of idle connections, which would otherwise end the process. */
+  onError: (error: Error) => void;
+}
+
+/** Opens a pool; connections are made on first use. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.max,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 2_000,
+    query_timeout: options.queryTimeoutMs ?? 10_000,
+    keepAlive: true,
+    // Times are compared and shown in UTC whatever the server's zone is.
+    options: "-c timezone=UTC",
+  });
+  pool.on("error", options.onError);
+  // A checked-out client that loses its connection emits on itself as well (brianc/node-postgres#3202).
+  pool.on("connect", (client) => {
+    client.on("error", options.onError);
+  });
+  return { sql: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), pool };
+}
+
+/** Ends the pool once its running statements are done. */
+export async function closeDatabase(db: Database): Promise<void> {
+  await db.sql.destroy();
+}

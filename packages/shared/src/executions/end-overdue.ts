@@ -1,0 +1,48 @@
+import type pg from "pg";
+import type { Signals } from "../signals/signals.ts";
+import { executionErrorText } from "./error.ts";
+
+const neverStarted = `(e.started_at IS NULL)`;
+const ended = `CASE WHEN e.status IN ('scheduled', 'queued') AND ${neverStarted} THEN 'expired'
+  WHEN e.cancel_requested_at IS NOT NULL THEN 'canceled' ELSE 'failed' END`;
+
+/**
+ * Ends executions whose deadline has passed: what never started is expired; what waited too long after its first start
+ * fails with its last error; what runs longer than its timeout, the grace period and a margin fails as `timeout`, whoever
+ * holds it.
+ * @returns how many were ended
+ */
+export async function endOverdue(pool: pg.Pool, signals: Signals): Promise<number> {
+  const timeout = executionErrorText(
+    {
+      code: "timeout",
+      detail: "It ran longer than its timeout and could not be stopped.",
+      retryable: true,
+    },
+    0,
+  );
+  const idle = executionErrorText(
+    {
+      code: "no_such_version",
+      detail: "It waited 24 hours for a worker that serves its engine version.",
+      retryable: false,
+    },
+    0,
+  );
+  const { rows } = await pool.query<{ id: string }>({
+    name: "end-overdue",
+    text: `UPDATE executions e SET status = ${ended}, finished_at = now(), deadline_at = NULL, due_at = NULL, wait_reason = NULL,
+        dispatch = e.dispatch + 1, attempt_ended_at = CASE WHEN e.status = 'running' THEN now() ELSE e.attempt_ended_at END,
+        cancel_effect = CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'aborted' END,
+        error = CASE WHEN ${ended} <> 'failed' THEN NULL
+          WHEN e.status = 'running' THEN jsonb_set($1::jsonb, '{attempt}', to_jsonb(e.attempt))::json
+          WHEN jsonb_typeof(e.earlier_attempts -> -1 -> 'error') = 'object' THEN (e.earlier_attempts -> -1 -> 'error')::json
+          ELSE jsonb_set($2::jsonb, '{attempt}', to_jsonb(e.attempt))::json END
+      WHERE e.deadline_at <= now() AND e.id IN (
+        SELECT d.id FROM executions d WHERE d.deadline_at <= now() ORDER BY d.deadline_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+      RETURNING e.id`,
+    values: [timeout, idle],
+  });
+  if (rows.length > 0) signals.publish("settled", rows.map((row) => row.id).join(","));
+  return rows.length;
+}

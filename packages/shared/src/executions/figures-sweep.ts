@@ -1,0 +1,26 @@
+import type pg from "pg";
+
+/** Minutes that the histograms reach back. */
+const keepSeconds = 330;
+
+/**
+ * Removes histogram rows that are too old to count and idempotency keys that are free again, and notes which engine
+ * versions are served still.
+ */
+export async function sweepFigures(pool: pg.Pool): Promise<void> {
+  await pool.query({
+    name: "sweep-timings",
+    text: `DELETE FROM engine_timings WHERE slot < (extract(epoch FROM now())::bigint - ${keepSeconds}) / 10`,
+  });
+  await pool.query({
+    name: "note-served",
+    text: `UPDATE engine_versions v SET last_served_at = now() WHERE last_served_at < now() - interval '1 hour' AND EXISTS (
+      SELECT FROM process_engines s JOIN processes p ON p.id = s.process_id
+      WHERE s.engine_id = v.engine_id AND s.version = v.version AND p.lease_until > now())`,
+  });
+  await pool.query({
+    name: "sweep-idempotency-keys",
+    text: `DELETE FROM idempotency_keys WHERE ctid IN (SELECT ctid FROM idempotency_keys
+      WHERE created_at < now() - interval '25 hours' ORDER BY created_at LIMIT 1000)`,
+  });
+}

@@ -1,0 +1,57 @@
+import type pg from "pg";
+import type { Signals } from "../signals/signals.ts";
+import type { Enqueuer } from "./enqueuer.ts";
+import { readyColumns, type ReadyRow } from "./ready.ts";
+import { maxIdleMs } from "./state.ts";
+
+/** A running execution that its worker cannot bring to an end. */
+export interface GivenBack {
+  id: string;
+  dispatch: number;
+  /** It may have blocked or crashed the host that it shared, and has to run alone from now on. */
+  alone: boolean;
+}
+
+/**
+ * Moves running executions back to queued without counting the attempt, and enqueues them again: their worker goes
+ * away, or lost the host that they ran in. Where a cancel was asked for they end as canceled.
+ * @throws what Postgres says
+ */
+export async function giveBack(
+  pool: pg.Pool,
+  enqueuer: Enqueuer,
+  signals: Signals,
+  items: readonly GivenBack[],
+): Promise<void> {
+  if (items.length === 0) return;
+  const ticket = enqueuer.open();
+  try {
+    const { rows } = await pool.query<ReadyRow & { status: string }>({
+      name: "give-back",
+      text: `UPDATE executions e SET status = CASE WHEN e.cancel_requested_at IS NULL THEN 'queued' ELSE 'canceled' END,
+          dispatch = e.dispatch + 1, attempt = e.attempt - 1, alone = e.alone OR g.alone, ready_at = now(), enqueuer = $1,
+          deadline_at = CASE WHEN e.cancel_requested_at IS NULL THEN now() + ${maxIdleMs} * interval '1 millisecond' END,
+          finished_at = CASE WHEN e.cancel_requested_at IS NULL THEN NULL ELSE now() END,
+          cancel_effect = CASE WHEN e.cancel_requested_at IS NULL THEN NULL ELSE 'prevented' END,
+          earlier_attempts = coalesce(e.earlier_attempts, '[]') || jsonb_build_object('attempt', e.attempt,
+            'dispatch', e.dispatch, 'worker_id', e.worker_id, 'started_at', e.attempt_started_at, 'finished_at', now(),
+            'outcome', 'given_back', 'error', NULL)
+        FROM unnest($2::uuid[], $3::int[], $4::bool[]) AS g(id, dispatch, alone)
+        WHERE e.id = g.id AND e.dispatch = g.dispatch AND e.status = 'running'
+        RETURNING ${readyColumns}, e.status`,
+      values: [
+        enqueuer.processId,
+        items.map((item) => item.id),
+        items.map((item) => item.dispatch),
+        items.map((item) => item.alone),
+      ],
+    });
+    const canceled = rows.filter((row) => row.status === "canceled").map((row) => row.id);
+    if (canceled.length > 0) signals.publish("settled", canceled.join(","));
+    const ready = rows.filter((row) => row.status === "queued");
+    await enqueuer.enqueue(ticket, ready);
+  } catch (error) {
+    enqueuer.drop(ticket, "unknown");
+    throw error;
+  }
+}

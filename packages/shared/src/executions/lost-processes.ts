@@ -1,0 +1,32 @@
+import type pg from "pg";
+import type { Enqueuer } from "./enqueuer.ts";
+import { readReady } from "./ready.ts";
+
+/**
+ * Enqueues what processes whose lease has ended had recorded and perhaps not enqueued, and then forgets them. A delivery
+ * that is made twice is dropped by its dispatch.
+ * @returns how many executions were put back
+ */
+export async function putBackOfLostProcesses(pool: pg.Pool, enqueuer: Enqueuer): Promise<number> {
+  const { rows: lost } = await pool.query<{ id: string; enqueued_through: Date }>({
+    name: "lost-processes",
+    text: "SELECT id, enqueued_through FROM processes WHERE lease_until <= now() ORDER BY id LIMIT 100",
+  });
+  let total = 0;
+  for (const { id, enqueued_through } of lost) {
+    for await (const rows of readReady(pool, { enqueuer: id, from: enqueued_through })) {
+      await enqueuer.putBack(rows);
+      total += rows.length;
+    }
+    await pool.query("DELETE FROM processes WHERE id = $1 AND lease_until <= now()", [id]);
+  }
+  return total;
+}
+
+/** After a time without Postgres nobody could renew: all leases start anew, so that an outage accuses nobody. */
+export async function renewAllLeases(pool: pg.Pool, leaseMs: number): Promise<void> {
+  await pool.query(
+    "UPDATE processes SET lease_until = greatest(lease_until, now() + $1 * interval '1 millisecond') WHERE NOT draining",
+    [leaseMs],
+  );
+}

@@ -1,0 +1,63 @@
+import { createBatcher } from "../batch/batcher.ts";
+import type pg from "pg";
+import type { Signals } from "../signals/signals.ts";
+import { cleanText } from "./error.ts";
+
+/** How far a running execution says it is. */
+export interface ProgressReport {
+  id: string;
+  dispatch: number;
+  /** 0 to 1. */
+  fraction: number;
+  message: string | null;
+}
+
+export interface ProgressWriter {
+  /** Writes without waiting; of several for one execution that are waiting the last counts. */
+  set(report: ProgressReport): void;
+}
+
+/** Writes progress in batches; a report that cannot be written is lost, since a newer one follows or the end does. */
+export function createProgressWriter(
+  pool: pg.Pool,
+  signals: Signals,
+  onError: (error: unknown) => void,
+): ProgressWriter {
+  const latest = new Map<string, ProgressReport>();
+  const batcher = createBatcher<string, void>({
+    maxItems: 256,
+    lanes: 1,
+    async run(keys) {
+      const reports = keys.flatMap((key) => {
+        const report = latest.get(key);
+        latest.delete(key);
+        return report === undefined ? [] : [report];
+      });
+      await pool.query({
+        name: "write-progress",
+        text: `UPDATE executions e SET progress = json_build_object('fraction', p.fraction, 'message', p.message,
+            'updated_at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+          FROM unnest($1::uuid[], $2::int[], $3::float8[], $4::text[]) AS p(id, dispatch, fraction, message)
+          WHERE e.id = p.id AND e.dispatch = p.dispatch AND e.status = 'running'`,
+        values: [
+          reports.map((report) => report.id),
+          reports.map((report) => report.dispatch),
+          reports.map((report) => Math.min(1, Math.max(0, report.fraction || 0))),
+          reports.map((report) =>
+            report.message === null ? null : cleanText(report.message, 500),
+          ),
+        ],
+      });
+      signals.publish("settled", reports.map((report) => report.id).join(","));
+      return keys.map(() => undefined);
+    },
+  });
+  return {
+    set(report) {
+      const key = `${report.id}/${report.dispatch}`;
+      const waits = latest.has(key);
+      latest.set(key, report);
+      if (!waits) batcher.add(key).catch(onError);
+    },
+  };
+}

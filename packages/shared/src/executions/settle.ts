@@ -1,0 +1,122 @@
+import type { ExecutionStatus } from "@tl-engine/contract";
+import { createBatcher } from "../batch/batcher.ts";
+import type { Database } from "../db/database.ts";
+import { isBadValue } from "../db/error-class.ts";
+import type { Signals } from "../signals/signals.ts";
+import { executionErrorText, type Failure } from "./error.ts";
+import type { FaultHooks } from "./hooks.ts";
+import { maxIdleMs } from "./state.ts";
+import { untilAvailable } from "./until-available.ts";
+
+/** What came of one attempt. */
+export type Settlement = { id: string; dispatch: number; attempt: number } & (
+  | { outcome: "succeeded"; outputText: string }
+  | { outcome: "failed"; failure: Failure }
+  | {
+      outcome: "retry";
+      failure: Failure;
+      /** How long until it may start again, ms. */
+      delayMs: number;
+      /** `retry_after` where the delay was asked for by the engine or by the system that it called. */
+      reason: "retry_backoff" | "retry_after";
+    }
+);
+
+/**
+ * The status that the execution has now, or `stale`: it was no longer running under this dispatch, and nothing was
+ * written.
+ */
+export type Settled = ExecutionStatus | "stale";
+
+export interface Settler {
+  /** Records what came of an attempt; waits for Postgres where it is away. */
+  settle(settlement: Settlement): Promise<Settled>;
+}
+
+export interface SettlerOptions {
+  db: Database;
+  signals: Signals;
+  onError: (error: unknown) => void;
+  hooks?: FaultHooks;
+}
+
+/** Once a cancel was asked for, only a returned value still counts. */
+const next = `CASE WHEN s.outcome = 'succeeded' THEN 'succeeded' WHEN e.cancel_requested_at IS NOT NULL THEN 'canceled'
+  WHEN s.outcome = 'retry' THEN 'queued' ELSE 'failed' END`;
+const retried = `(s.outcome = 'retry' AND e.cancel_requested_at IS NULL)`;
+
+const statement = `
+UPDATE executions e SET status = ${next},
+  attempt_ended_at = now(),
+  finished_at = CASE WHEN ${retried} THEN NULL ELSE now() END,
+  deadline_at = CASE WHEN ${retried} THEN now() + (s.delay_ms + ${maxIdleMs}) * interval '1 millisecond' END,
+  dispatch = CASE WHEN ${retried} THEN e.dispatch + 1 ELSE e.dispatch END,
+  ready_at = CASE WHEN ${retried} THEN NULL ELSE e.ready_at END,
+  due_at = CASE WHEN ${retried} THEN now() + s.delay_ms * interval '1 millisecond' END,
+  wait_reason = CASE WHEN ${retried} THEN s.reason END,
+  output = CASE WHEN s.outcome = 'succeeded' THEN s.output::json END,
+  error = CASE WHEN ${next} = 'failed' THEN s.error::json END,
+  cancel_effect = CASE WHEN e.cancel_requested_at IS NULL THEN NULL WHEN s.outcome = 'succeeded' THEN 'too_late' ELSE 'aborted' END,
+  earlier_attempts = CASE WHEN ${retried} THEN coalesce(e.earlier_attempts, '[]') || jsonb_build_object('attempt', e.attempt,
+    'dispatch', e.dispatch, 'worker_id', e.worker_id, 'started_at', e.attempt_started_at, 'finished_at', now(),
+    'outcome', 'failed', 'error', s.error::jsonb) ELSE e.earlier_attempts END
+FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::text[])
+  AS s(id, dispatch, outcome, output, error, delay_ms, reason)
+WHERE e.id = s.id AND e.dispatch = s.dispatch AND e.status = 'running'
+RETURNING e.id, e.status`;
+
+/** See {@link Settler}; settlements that come while a commit is in flight share the next one. */
+export function createSettler({ db, signals, onError, hooks }: SettlerOptions): Settler {
+  const batcher = createBatcher<Settlement, Settled>({
+    maxItems: 256,
+    lanes: 2,
+    run: async (batch) => {
+      await hooks?.beforeSettle?.();
+      try {
+        return await write(batch);
+      } catch (error) {
+        if (!isBadValue(error)) throw error;
+        // One that Postgres cannot keep fails alone.
+        const results: Settled[] = [];
+        for (const settlement of batch) {
+          results.push(
+            ...(await write([settlement]).catch(() => write([asUnkeepable(settlement)]))),
+          );
+        }
+        return results;
+      }
+    },
+  });
+
+  async function write(batch: Settlement[]): Promise<Settled[]> {
+    const { rows } = await db.pool.query<{ id: string; status: ExecutionStatus }>({
+      name: "settle-executions",
+      text: statement,
+      values: [
+        batch.map((s) => s.id),
+        batch.map((s) => s.dispatch),
+        batch.map((s) => s.outcome),
+        batch.map((s) => (s.outcome === "succeeded" ? s.outputText : null)),
+        batch.map((s) =>
+          s.outcome === "succeeded" ? null : executionErrorText(s.failure, s.attempt),
+        ),
+        batch.map((s) => (s.outcome === "retry" ? s.delayMs : 0)),
+        batch.map((s) => (s.outcome === "retry" ? s.reason : null)),
+      ],
+    });
+    await hooks?.afterSettle?.();
+    const written = new Map(rows.map((row) => [row.id, row.status]));
+    if (rows.length > 0) signals.publish("settled", rows.map((row) => row.id).join(","));
+    return batch.map((settlement) => written.get(settlement.id) ?? "stale");
+  }
+
+  return {
+    settle: (settlement) => untilAvailable(() => batcher.add(settlement), { onError }),
+  };
+}
+
+function asUnkeepable({ id, dispatch, attempt }: Settlement): Settlement {
+  const detail = "The engine's output holds text or numbers that cannot be kept.";
+  const failure: Failure = { code: "output_invalid", detail, retryable: false };
+  return { id, dispatch, attempt, outcome: "failed", failure };
+}

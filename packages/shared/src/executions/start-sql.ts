@@ -1,0 +1,34 @@
+/** A row that {@link startAssignments} moved. */
+export interface StartedRow {
+  id: string;
+  dispatch: number;
+  attempt: number;
+  max_attempts: number;
+  engine_id: string;
+  version: number;
+  caller_id: string;
+  priority: number;
+  timeout_ms: number;
+  queued_ms: number;
+  input: string;
+  alone: boolean;
+  traceparent: string | null;
+}
+
+/** What a start writes; $1 is the worker, $2 the grace period and margin in ms. */
+export const startAssignments = `status = 'running', dispatch = e.dispatch + 1, attempt = e.attempt + 1, worker_id = $1,
+  started_at = coalesce(e.started_at, now()), attempt_started_at = now(), attempt_ended_at = NULL, progress = NULL,
+  enqueuer = NULL, deadline_at = now() + (e.timeout_ms + $2::int) * interval '1 millisecond'`;
+
+/**
+ * What has to hold of a row for a start. A worker whose lease has ended starts nothing: somebody may be taking back
+ * what it holds.
+ */
+export const startGuard = `e.status = 'queued' AND e.wait_reason IS NULL
+  AND (e.started_at IS NOT NULL OR e.expires_at > now())
+  AND EXISTS (SELECT FROM processes p WHERE p.id = $1 AND p.lease_until > now())`;
+
+/** What a start reads of a row. */
+export const startedColumns = `e.id, e.dispatch, e.attempt, e.max_attempts, e.engine_id, e.version, e.caller_id,
+  e.priority, e.timeout_ms, extract(epoch FROM now() - e.ready_at)::float8 * 1000 AS queued_ms, e.input::text AS input,
+  e.alone, e.traceparent`;

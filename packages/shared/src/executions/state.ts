@@ -1,0 +1,36 @@
+import type { ExecutionStatus } from "@tl-engine/contract";
+
+/**
+ * Every move that an execution can make, by the file that makes it. Each is one guarded statement
+ * (`WHERE status = … AND dispatch = …`); nothing else writes a status.
+ *
+ *     (new) ──record──▶ scheduled ──make-ready──▶ queued ──start──▶ running ──settle──▶ succeeded
+ *       └────record──────────────────────────────▶ │ ▲               │ ├────settle──▶ failed
+ *                                                  │ └─settle (retry)┤ └────settle──▶ canceled
+ *                                                  │ └─give-back ────┤
+ *                                                  │ └─take-back ────┘
+ *                      cancel ──▶ canceled  end-overdue ──▶ expired, failed
+ *
+ * `dispatch` grows with every move into and out of `running`, so that what was said under an older one is dropped.
+ * Every unfinished state has a deadline by Postgres' clock: `scheduled` and `queued` before the first start end as
+ * `expired` when the ttl is over; `queued` after it ends as `failed` after {@link maxIdleMs}; `running` is ended
+ * when its timeout, the grace period and a margin are over, or when its worker's lease is.
+ */
+export const moves: Readonly<Record<ExecutionStatus, readonly ExecutionStatus[]>> = {
+  scheduled: ["queued", "canceled", "expired"],
+  queued: ["queued", "running", "canceled", "expired", "failed"],
+  running: ["queued", "succeeded", "failed", "canceled"],
+  succeeded: [],
+  failed: [],
+  canceled: [],
+  expired: [],
+};
+
+/** After its first start an execution that waits this long without running ends as failed. */
+export const maxIdleMs = 24 * 3_600_000;
+
+/** How many whole workers may be lost with one execution before it ends as `worker_lost`. */
+export const maxLosses = 3;
+
+/** How much longer than timeout and grace a running execution has before the reconciler ends it itself, ms. */
+export const overdueMarginMs = 30_000;

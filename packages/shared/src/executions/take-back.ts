@@ -1,0 +1,61 @@
+import { executionErrorText } from "./error.ts";
+import type pg from "pg";
+import type { Signals } from "../signals/signals.ts";
+import type { Enqueuer } from "./enqueuer.ts";
+import { readyColumns, type ReadyRow } from "./ready.ts";
+import { maxIdleMs, maxLosses } from "./state.ts";
+
+const lost = `(e.losses + 1 >= ${maxLosses})`;
+const requeued = `(e.cancel_requested_at IS NULL AND NOT ${lost})`;
+
+/**
+ * Takes running executions back from workers whose lease has ended or who are not known any more. The loss of a whole
+ * worker counts no attempt; an execution that loses its worker {@link maxLosses} times ends as `worker_lost`.
+ * @returns how many were taken back
+ */
+export async function takeBackLost(
+  pool: pg.Pool,
+  enqueuer: Enqueuer,
+  signals: Signals,
+): Promise<number> {
+  const ticket = enqueuer.open();
+  try {
+    const failure = executionErrorText(
+      {
+        code: "worker_lost",
+        detail: `The worker that ran it was lost ${maxLosses} times.`,
+        retryable: false,
+      },
+      0,
+    );
+    const { rows } = await pool.query<ReadyRow & { status: string }>({
+      name: "take-back-lost",
+      text: `UPDATE executions e SET status = CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'canceled'
+            WHEN ${lost} THEN 'failed' ELSE 'queued' END,
+          dispatch = e.dispatch + 1, losses = e.losses + 1, alone = e.alone OR e.losses >= 1,
+          attempt = e.attempt - 1, ready_at = now(), enqueuer = $1,
+          deadline_at = CASE WHEN ${requeued} THEN now() + ${maxIdleMs} * interval '1 millisecond' END,
+          finished_at = CASE WHEN ${requeued} THEN NULL ELSE now() END,
+          cancel_effect = CASE WHEN e.cancel_requested_at IS NULL THEN NULL ELSE 'aborted' END,
+          error = CASE WHEN e.cancel_requested_at IS NULL AND ${lost} THEN $2::json END,
+          earlier_attempts = coalesce(e.earlier_attempts, '[]') || jsonb_build_object('attempt', e.attempt,
+            'dispatch', e.dispatch, 'worker_id', e.worker_id, 'started_at', e.attempt_started_at, 'finished_at', now(),
+            'outcome', 'worker_lost', 'error', NULL)
+        WHERE e.status = 'running' AND e.id IN (
+          SELECT r.id FROM executions r LEFT JOIN processes p ON p.id = r.worker_id
+          WHERE r.status = 'running' AND (p.id IS NULL OR p.lease_until <= now()) LIMIT 1000 FOR UPDATE OF r SKIP LOCKED)
+        RETURNING ${readyColumns}, e.status`,
+      values: [enqueuer.processId, failure],
+    });
+    const ended = rows.filter((row) => row.status !== "queued").map((row) => row.id);
+    if (ended.length > 0) signals.publish("settled", ended.join(","));
+    await enqueuer.enqueue(
+      ticket,
+      rows.filter((row) => row.status === "queued"),
+    );
+    return rows.length;
+  } catch (error) {
+    enqueuer.drop(ticket, "unknown");
+    throw error;
+  }
+}

@@ -1,0 +1,135 @@
+import { hostname } from "node:os";
+import { v7 as uuidv7 } from "uuid";
+import type { Database } from "../db/database.ts";
+
+/** An engine version that a worker serves, and how many of it at once. */
+export interface ServedEngine {
+  engineId: string;
+  version: number;
+  slots: number;
+}
+
+/** This process' leased row; see the table `processes`. */
+export interface Registration {
+  readonly id: string;
+  /** Postgres' time when the row was written first. */
+  readonly startedAt: Date;
+  /** Renews the lease at once where it may have run out, for example after the process was frozen. */
+  ensureLease(): Promise<void>;
+  /** Hears that the lease had run out in between: what this process held may be somebody else's by now. */
+  onLost(hear: () => void): void;
+  /** Where the heartbeat takes the mark of what is enqueued from. */
+  reportEnqueuedThrough(read: () => Date): void;
+  /** Writes which engine versions this worker serves. */
+  serve(engines: ServedEngine[]): Promise<void>;
+  /** Says that this worker takes nothing new. */
+  setDraining(): Promise<void>;
+  /** Ends the lease. Rows that this process had to enqueue must be enqueued by then. */
+  close(): Promise<void>;
+}
+
+export interface RegisterOptions {
+  kind: "api" | "worker";
+  leaseMs: number;
+  onError: (error: unknown) => void;
+}
+
+/**
+ * Writes this process' row and keeps its lease by a heartbeat at a third of it.
+ * @throws where Postgres cannot be reached
+ */
+export async function registerProcess(
+  db: Database,
+  options: RegisterOptions,
+): Promise<Registration> {
+  const { kind, leaseMs, onError } = options;
+  const id = uuidv7();
+  const values = [id, kind, hostname().slice(0, 200), process.pid, leaseMs];
+  const first = await db.pool.query<{ now: Date }>(
+    `INSERT INTO processes (id, kind, host, pid, lease_until)
+     VALUES ($1, $2, $3, $4, now() + $5 * interval '1 millisecond') RETURNING now() AS now`,
+    values,
+  );
+  const startedAt = first.rows[0]?.now ?? new Date();
+  let enqueuedThrough = () => startedAt;
+  let served: ServedEngine[] = [];
+  let draining = false;
+  let renewedAt = performance.now();
+  let renewing: Promise<void> | null = null;
+  let closed = false;
+  const lost: (() => void)[] = [];
+
+  async function renew(): Promise<void> {
+    const sentAt = performance.now();
+    // Where others have taken the row away it is written anew, with the mark that this process knows.
+    const { rows } = await db.pool.query<{ inserted: boolean }>({
+      name: "renew-lease",
+      text: `INSERT INTO processes AS p (id, kind, host, pid, lease_until, enqueued_through, draining)
+        VALUES ($1, $2, $3, $4, now() + $5 * interval '1 millisecond', $6, $7)
+        ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until,
+          enqueued_through = excluded.enqueued_through, draining = excluded.draining
+        RETURNING xmax = 0 AS inserted`,
+      values: [...values, enqueuedThrough(), draining],
+    });
+    renewedAt = sentAt;
+    if (rows[0]?.inserted === true) {
+      await writeServed();
+      for (const hear of lost) hear();
+    }
+  }
+
+  async function writeServed(): Promise<void> {
+    if (served.length === 0) return;
+    await db.pool.query(
+      `INSERT INTO process_engines (process_id, engine_id, version, slots)
+       SELECT $1, * FROM unnest($2::text[], $3::int[], $4::int[])
+       ON CONFLICT (engine_id, version, process_id) DO UPDATE SET slots = excluded.slots`,
+      [id, served.map((e) => e.engineId), served.map((e) => e.version), served.map((e) => e.slots)],
+    );
+  }
+
+  function renewOnce(): Promise<void> {
+    renewing ??= renew().finally(() => {
+      renewing = null;
+    });
+    return renewing;
+  }
+
+  const heartbeat = setInterval(() => void renewOnce().catch(onError), leaseMs / 3);
+  heartbeat.unref();
+
+  return {
+    id,
+    startedAt,
+    async ensureLease() {
+      if (performance.now() - renewedAt > leaseMs * 0.9) await renewOnce();
+    },
+    onLost(hear) {
+      lost.push(hear);
+    },
+    reportEnqueuedThrough(read) {
+      enqueuedThrough = read;
+    },
+    async serve(engines) {
+      served = engines;
+      await writeServed();
+    },
+    async setDraining() {
+      draining = true;
+      await renewOnce();
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      clearInterval(heartbeat);
+      await renewing?.catch(() => {});
+      // Through the usual door: whoever reconciles finds the lease ended and takes over whatever is left.
+      await db.pool
+        .query(
+          "UPDATE processes SET lease_until = now(), enqueued_through = $2, draining = true WHERE id = $1",
+          [id, enqueuedThrough()],
+        )
+        .catch(onError);
+    },
+  };
+}
