@@ -77,7 +77,7 @@ export async function startEmbeddedPostgres({
     password: keepSecrets(folder).postgres_password,
     fast,
     binaries,
-    runner: await unprivilegedRunner(binaries.pgCtl),
+    runner: await unprivilegedRunner(binaries.pgCtl, folder),
   };
   if (!existsSync(join(cluster.dir, "PG_VERSION"))) await makeCluster(cluster);
   cluster.runner.own(cluster.dir);

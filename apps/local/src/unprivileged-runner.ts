@@ -1,4 +1,4 @@
-import { chownSync, lstatSync, readdirSync } from "node:fs";
+import { chmodSync, chownSync, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand, type CommandOptions, type CommandResult } from "./run-command.ts";
 
@@ -19,13 +19,17 @@ const nobody = 65534;
 
 /**
  * Chooses how to run PostgreSQL's programs. Not root: as they are. Root: in a user namespace, where
- * root's files look like nobody's, so that any folder works; where namespaces are forbidden (many
- * containers), really as nobody, provided that nobody may read the programs.
+ * root's files look like nobody's, so that nothing changes its owner; where namespaces are forbidden
+ * (many containers) or the folder is below somebody else's closed home, really as nobody.
  *
  * @param program a program that the runner must be able to start (with `--version`)
+ * @param folder a folder of root's that it must be able to enter; opened for passage if need be
  * @throws CannotLeaveRootError
  */
-export async function unprivilegedRunner(program: string): Promise<UnprivilegedRunner> {
+export async function unprivilegedRunner(
+  program: string,
+  folder: string,
+): Promise<UnprivilegedRunner> {
   if (process.getuid?.() !== 0) return { run: runCommand, own: () => undefined };
 
   const unshare = [
@@ -35,29 +39,42 @@ export async function unprivilegedRunner(program: string): Promise<UnprivilegedR
     `--map-group=${nobody}`,
     "--",
   ] as const;
-  const namespace = await runCommand([...unshare, program, "--version"]);
-  if (namespace.code === 0) {
-    return {
-      run: (command, options) => runCommand([...unshare, ...command], options),
-      own: (path) => giveTo(path, 0),
-    };
-  }
+  const inNamespace: UnprivilegedRunner = {
+    run: (command, options) => runCommand([...unshare, ...command], options),
+    own: (path) => giveTo(path, 0),
+  };
+  const namespaceFault = await faultOf(inNamespace, program, folder);
+  if (namespaceFault === null) return inNamespace;
 
-  const asNobody = { uid: nobody, gid: nobody };
-  const dropped = await runCommand([program, "--version"], asNobody);
-  if (dropped.code === 0) {
-    return {
-      run: (command, options) => runCommand(command, { ...options, ...asNobody }),
-      own: (path) => giveTo(path, nobody),
-    };
-  }
+  const asNobody: UnprivilegedRunner = {
+    run: (command, options) => runCommand(command, { ...options, uid: nobody, gid: nobody }),
+    own: (path) => giveTo(path, nobody),
+  };
+  // Passage is not reading: the secrets in it stay readable by root alone.
+  chmodSync(folder, 0o711);
+  const nobodyFault = await faultOf(asNobody, program, folder);
+  if (nobodyFault === null) return asNobody;
 
+  chmodSync(folder, 0o700);
   throw new CannotLeaveRootError(
-    "PostgreSQL refuses to run as root, and this root may neither make a user namespace " +
-      `(${firstLine(namespace.output)}) nor run the programs as nobody (${firstLine(dropped.output)}). ` +
+    "PostgreSQL refuses to run as root, and neither a user namespace " +
+      `(${namespaceFault}) nor the user nobody (${nobodyFault}) can run it here. ` +
       "Start as an ordinary user (`su <user> -c 'npm start'`), allow user namespaces " +
-      "(Docker: --security-opt seccomp=unconfined), or set DATABASE_URL to a PostgreSQL of your own.",
+      "(Docker: --security-opt seccomp=unconfined), use folders that everybody may enter, " +
+      "or set DATABASE_URL to a PostgreSQL of your own.",
   );
+}
+
+/** Why this runner can't start the program or enter the folder, in the system's words; null if it can. */
+async function faultOf(
+  runner: UnprivilegedRunner,
+  program: string,
+  folder: string,
+): Promise<string | null> {
+  const started = await runner.run([program, "--version"]);
+  if (started.code !== 0) return firstLine(started.output);
+  const entered = await runner.run(["sh", "-c", 'cd -- "$0"', folder]);
+  return entered.code === 0 ? null : firstLine(entered.output);
 }
 
 function giveTo(path: string, id: number): void {
