@@ -74,6 +74,7 @@ function rulesOf(entries: readonly Entry[]): AllowRules {
 }
 
 function parseEntry(entry: string, text: string): Entry {
+  if (text.includes("://")) throw new AllowListError(entry, "is a URL: leave the scheme out");
   const { name, port } = splitPort(entry, text);
   const [address = "", length, ...rest] = name.split("/");
   if (rest.length > 0) throw new AllowListError(entry, "has more than one slash");
@@ -88,7 +89,11 @@ function parseEntry(entry: string, text: string): Entry {
 
 function splitPort(entry: string, text: string): { name: string; port: number | null } {
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
-  if (bracketed) return { name: bracketed[1] ?? "", port: portOf(entry, bracketed[2]) };
+  if (bracketed) {
+    const name = bracketed[1] ?? "";
+    if (!name.includes(":")) throw new AllowListError(entry, "has no IPv6 address in its brackets");
+    return { name, port: portOf(entry, bracketed[2]) };
+  }
   // Two colons or more without brackets: an IPv6 address or network, which then has no port.
   const [name = "", port, ...more] = text.split(":");
   if (more.length > 0) return { name: text, port: null };

@@ -77,7 +77,7 @@ export async function decodeBody(
         (await DECODERS[coding]?.(decoded, { maxOutputLength: Math.max(1, cap) })) ?? decoded;
     } catch (error) {
       if (error instanceof RangeError && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE") {
-        throw new BodyTooLarge("the decompressed body is too large");
+        throw new BodyTooLarge(cap);
       }
       throw new ContentCodingError(`the body is no valid ${coding}`, { cause: error });
     }

@@ -57,17 +57,27 @@ export class TimeoutError extends OutboundError {
 /** The other side answered, and the answer is an error or can't be used. */
 export class UpstreamError extends OutboundError {
   override name: string = "UpstreamError";
-  /** The answer, when there was a whole one. */
+  /** The status, when it is what makes the answer an error. */
+  declare readonly status?: number;
+  /** The answer, when there was a whole one. Not enumerable, so that no log takes its body along. */
   declare readonly response?: HttpResponse;
   /** For the execution's error: the status only, since bodies may hold secrets. */
   declare readonly details?: { readonly status: number };
 
-  constructor(message: string, facts: OutboundErrorFacts & { readonly response?: HttpResponse }) {
+  constructor(
+    message: string,
+    facts: OutboundErrorFacts & {
+      readonly status?: number | undefined;
+      readonly response?: HttpResponse | undefined;
+    },
+  ) {
     super("upstream_error", message, facts);
+    if (facts.status !== undefined) {
+      this.status = facts.status;
+      this.details = { status: facts.status };
+    }
     if (facts.response) {
-      // Not enumerable: whoever logs the error with its members must not log the body.
       Object.defineProperty(this, "response", { value: facts.response, enumerable: false });
-      this.details = { status: facts.response.status };
     }
   }
 }

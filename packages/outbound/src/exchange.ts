@@ -53,6 +53,7 @@ export async function exchange(options: ExchangeOptions): Promise<Answer> {
   let status = 0;
   let headers: Record<string, string> = {};
   let skipped = 0;
+  let cap = 0;
   let body: ReturnType<typeof collectBytes> | null = null;
   const finish = (reusable: boolean) =>
     resolve({ status, headers, body: body?.take() ?? new Uint8Array(0), reusable });
@@ -65,14 +66,17 @@ export async function exchange(options: ExchangeOptions): Promise<Answer> {
       headers = plainHeaders(head);
       try {
         const plan = options.planBody(status, headers);
-        if (plan.read === "collect") body = collectBytes(plan.cap);
+        if (plan.read === "collect") {
+          cap = plan.cap;
+          body = collectBytes(cap);
+        }
       } catch (error) {
         fail(controller, error);
       }
     },
     onResponseData(controller, chunk) {
       if (body) {
-        if (!body.add(chunk)) fail(controller, new BodyTooLarge("the body is too large"));
+        if (!body.add(chunk)) fail(controller, new BodyTooLarge(cap));
         return;
       }
       skipped += chunk.length;

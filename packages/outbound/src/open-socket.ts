@@ -15,6 +15,8 @@ export interface OpenSocketOptions {
   readonly certificateAuthorities?: readonly string[] | undefined;
 }
 
+export type OpenSocket = (options: OpenSocketOptions) => Promise<Socket>;
+
 /**
  * Opens a connection to one of the addresses given, with TLS for https. The certificate is always
  * checked against the target's host name: no environment variable and no option turns that off.

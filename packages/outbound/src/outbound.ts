@@ -4,6 +4,7 @@ import { createConnectionPool } from "./connection-pool.ts";
 import { createSystemResolver } from "./dns-resolver.ts";
 import { type HttpClient, type HttpScope } from "./http-client.ts";
 import { createHttpClient } from "./http.ts";
+import { openSocket } from "./open-socket.ts";
 import { type Resolver } from "./ports.ts";
 
 /** The one door to the outside of a process. */
@@ -38,14 +39,15 @@ export function createOutbound(options: OutboundOptions): Outbound {
     resolver: options.resolver ?? createSystemResolver(),
     dnsTimeoutMs: options.dnsTimeoutMs ?? 5000,
   });
-  const deps = {
+  const connecting = {
     guard,
     pool,
+    open: openSocket,
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
     certificateAuthorities: options.certificateAuthorities,
   };
   return {
-    http: (scope) => createHttpClient(deps, scope),
+    http: (scope) => createHttpClient(connecting, scope),
     async close() {
       pool.close();
     },

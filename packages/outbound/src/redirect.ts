@@ -22,11 +22,14 @@ const KEPT_ACROSS_ORIGINS: ReadonlySet<string> = new Set([
   "user-agent",
 ]);
 
+/** Headers of an answer that names where to go. */
+export type Redirecting = Readonly<Record<string, string>> & { readonly location: string };
+
 /** Whether an answer asks to go elsewhere. 300 and 304 do not, nor does a `Refresh` header. */
 export function isRedirect(
   status: number,
   headers: Readonly<Record<string, string>>,
-): headers is Readonly<Record<string, string>> & { readonly location: string } {
+): headers is Redirecting {
   return [301, 302, 303, 307, 308].includes(status) && headers["location"] !== undefined;
 }
 

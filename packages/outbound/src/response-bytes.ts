@@ -1,6 +1,10 @@
 /** A body outgrew the cap of its call. */
 export class BodyTooLarge extends Error {
   override name = "BodyTooLarge";
+
+  constructor(cap: number) {
+    super(`the body is larger than ${cap} bytes`);
+  }
 }
 
 /** Collects a body of unknown length up to a cap. */
