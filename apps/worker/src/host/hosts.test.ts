@@ -1,0 +1,273 @@
+import { pathToFileURL } from "node:url";
+import { silentLog } from "@tl-engine/shared/log/log.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { badOutputs, thrown } from "../testing/engines/answering.ts";
+import { describeEngines, type DescribedEngine } from "./describe-engines.ts";
+import { createHosts, type HostedRun, type Hosts } from "./hosts.ts";
+import type { RunEnd } from "./run.ts";
+
+const resolveFrom = pathToFileURL(`${process.cwd()}/`).href;
+const module = (name: string) => ({
+  url: new URL(`../testing/engines/${name}.ts`, import.meta.url).href,
+  source: name,
+});
+const modules = ["waiting", "hurting", "answering"].map(module);
+const graceMs = 400;
+
+let described: DescribedEngine[] = [];
+let hosts: Hosts;
+let lines: string[];
+let progress: number[];
+let replaced: string[];
+
+beforeEach(async () => {
+  if (described.length === 0) described = await describeEngines(modules, { resolveFrom, env: {} });
+  lines = [];
+  progress = [];
+  replaced = [];
+  hosts = createHosts({
+    engines: described.map(({ module, descriptor }) => ({
+      engineId: descriptor.id,
+      version: descriptor.version,
+      module,
+      isolation: descriptor.policy.isolation,
+      memoryMib: descriptor.policy.memory_mib,
+      threads: 2,
+    })),
+    spec: { resolveFrom, outboundAllow: "", maxOutputBytes: 8 * 1024 * 1024 },
+    env: {},
+    graceMs,
+    log: silentLog,
+    voices: {
+      log: (run, level, message, fields) =>
+        lines.push(`${run?.engine.engineId} ${level} ${message}${fields ?? ""}`),
+      progress: (_, fraction) => progress.push(fraction),
+      call: () => {},
+    },
+    onReplaced: (kind, reason) => replaced.push(`${kind}: ${reason}`),
+    pingEveryMs: 100,
+  });
+  await hosts.prepare();
+});
+afterEach(() => hosts.close());
+
+let lastId = 0;
+function run(
+  engineId: string,
+  input: unknown,
+  options: { timeoutMs?: number; alone?: boolean } = {},
+): HostedRun {
+  const found = described.find(({ descriptor }) => descriptor.id === engineId);
+  if (found === undefined) throw new Error(`no engine ${engineId}`);
+  lastId += 1;
+  return hosts.run({
+    engine: engines(engineId),
+    executionId: `execution-${lastId}`,
+    attempt: 1,
+    dispatch: 1,
+    inputText: JSON.stringify(input),
+    traceparent: null,
+    timeoutMs: options.timeoutMs ?? 30_000,
+    alone: options.alone ?? false,
+  });
+}
+
+function engines(engineId: string) {
+  const engine = hosts.engines.find((one) => one.engineId === engineId);
+  if (engine === undefined) throw new Error(`no engine ${engineId}`);
+  return engine;
+}
+
+async function outputOf(hosted: HostedRun): Promise<unknown> {
+  const end = await hosted.ended;
+  if (end.kind !== "returned") throw new Error(`it ended otherwise: ${JSON.stringify(end)}`);
+  return JSON.parse(end.outputText) as unknown;
+}
+
+async function failureOf(
+  hosted: HostedRun,
+): Promise<{ kind: RunEnd["kind"]; code: string; detail: string }> {
+  const end = await hosted.ended;
+  if (end.kind !== "threw" && end.kind !== "stopped")
+    throw new Error(`it ended otherwise: ${end.kind}`);
+  return { kind: end.kind, code: end.failure.code, detail: end.failure.detail };
+}
+
+test("runs engines inline, in threads, and alone", async () => {
+  expect(await outputOf(run("test.sleep", { ms: 1 }))).toEqual({ slept: 1, attempt: 1 });
+  expect(await outputOf(run("test.sleep", { ms: 1 }, { alone: true }))).toEqual({
+    slept: 1,
+    attempt: 1,
+  });
+  expect(await outputOf(run("test.spin.thread", { ms: 1 }))).toEqual({ done: true });
+  expect(await outputOf(run("test.twice", {}))).toEqual({ n: 2 });
+  const many = Array.from({ length: 500 }, (_, n) => run("test.twice", { n }));
+  expect(await Promise.all(many.map(outputOf))).toEqual(many.map((_, n) => ({ n: n * 2 })));
+  expect(replaced).toEqual([]);
+});
+
+test("passes on lines and progress, within bounds", async () => {
+  expect(await outputOf(run("test.talk", { lines: 5_000 }))).toEqual({
+    key: expect.stringContaining("/step"),
+  });
+  expect(lines).toHaveLength(1_000);
+  expect(lines[0]).toBe('test.talk info line 1{"i":1}');
+  expect(lines.at(-1)).toContain("dropped");
+  expect(progress).toEqual([1 / 5_000]);
+  await outputOf(run("test.talk", { lines: 1 }));
+  expect(lines).toContain("test.talk info by console");
+});
+
+test.each(Object.keys(badOutputs))(
+  "a result that cannot be kept fails with a reason: %s",
+  async (which) => {
+    const failure = await failureOf(run("test.bad-output", { which }));
+    expect(failure.code).toBe(which === "huge" ? "output_too_large" : "output_invalid");
+    expect(failure.detail).not.toBe("");
+  },
+);
+
+test.each(Object.keys(thrown))("whatever is thrown becomes a reason: %s", async (what) => {
+  const end = await run("test.throw", { what }).ended;
+  if (end.kind !== "threw") throw new Error(end.kind);
+  expect(end.failure.detail.trim()).not.toBe("");
+  expect(Buffer.byteLength(end.failure.detail)).toBeLessThanOrEqual(4_096);
+  expect(end.failure.retryable).toBe(what !== "terminal");
+  if (what === "terminal")
+    expect(end.failure).toMatchObject({ code: "upstream_error", details: { status: 404 } });
+  if (what === "later") expect(end.failure.retryAfterMs).toBe(1_500);
+});
+
+test("an input that the engine does not take fails for good", async () => {
+  const end = await run("test.sleep", { ms: "soon" }).ended;
+  expect(end).toMatchObject({
+    kind: "threw",
+    failure: { code: "input_invalid", retryable: false },
+  });
+});
+
+test("a timeout aborts the signal; an engine that honours it ends by itself", async () => {
+  const startedAt = performance.now();
+  const end = await run("test.sleep", { ms: 10_000 }, { timeoutMs: 150 }).ended;
+  expect(end).toMatchObject({ kind: "threw", aborted: "timeout" });
+  expect(Math.abs(performance.now() - startedAt - 150)).toBeLessThan(250);
+  expect(replaced).toEqual([]);
+  expect(await run("test.polite", {}, { timeoutMs: 100 }).ended).toMatchObject({
+    kind: "returned",
+    aborted: "timeout",
+    outputText: '{"reason":"TimeoutError"}',
+  });
+});
+
+test("an inline engine that ignores its signal is stopped alone, and its host ends after the others", async () => {
+  const other = run("test.sleep", { ms: 1_000 });
+  const deaf = run("test.deaf", { ms: 60_000 }, { timeoutMs: 100 });
+  const end = await deaf.ended;
+  if (end.kind !== "stopped") throw new Error(end.kind);
+  expect(end.failure.code).toBe("timeout");
+  expect(replaced).toEqual(["inline: timeout"]);
+  expect(hosts.figures().inline).toBe(2);
+  // New work goes on in a fresh host, while the others end in the old one.
+  expect(await outputOf(run("test.twice", {}))).toEqual({ n: 2 });
+  expect(await outputOf(other)).toMatchObject({ slept: 1_000 });
+  expect(end.lingering?.withinMs).toBeGreaterThan(20_000);
+  await end.lingering?.gone;
+  expect(hosts.figures().inline).toBe(1);
+});
+
+test("an engine that ignores its signal is gone before it is settled where nobody else is in its host", async () => {
+  for (const options of [{}, { alone: true }]) {
+    const end = await run("test.deaf", { ms: 60_000 }, { timeoutMs: 100, ...options }).ended;
+    expect(end).toMatchObject({ kind: "stopped", failure: { code: "timeout" }, lingering: null });
+  }
+  const thread = await run("test.spin.thread", { ms: 60_000 }, { timeoutMs: 100 }).ended;
+  expect(thread).toMatchObject({ kind: "stopped", failure: { code: "timeout" }, lingering: null });
+  expect(hosts.figures()).toMatchObject({ thread: 0, alone: 0 });
+});
+
+test("a cancel aborts, and stops what does not listen", async () => {
+  const listening = run("test.sleep", { ms: 10_000 });
+  listening.abort("canceled");
+  expect(await listening.ended).toMatchObject({ kind: "threw", aborted: "canceled" });
+  const deaf = run("test.deaf", { ms: 10_000 }, { timeoutMs: 60_000 });
+  deaf.abort("canceled");
+  expect(await deaf.ended).toMatchObject({ kind: "stopped", aborted: "canceled" });
+});
+
+test("one that blocks the shared host makes suspects of all; alone it is found guilty", async () => {
+  const innocent = [run("test.sleep", { ms: 5_000 }), run("test.sleep", { ms: 5_000 })];
+  const spinning = run("test.spin.inline", { ms: 60_000 });
+  for (const one of [...innocent, spinning]) {
+    expect(await one.ended).toEqual({ kind: "cut_off", suspect: true });
+  }
+  expect(replaced).toEqual(["inline: blocked"]);
+  expect(await outputOf(run("test.twice", {}))).toEqual({ n: 2 });
+  expect(await outputOf(run("test.sleep", { ms: 10 }, { alone: true }))).toMatchObject({
+    slept: 10,
+  });
+  const guilty = await failureOf(run("test.spin.inline", { ms: 60_000 }, { alone: true }));
+  expect(guilty).toMatchObject({ kind: "stopped", code: "timeout" });
+});
+
+test("one that blocks the shared host while nobody else is in it is guilty at once", async () => {
+  expect(await failureOf(run("test.spin.inline", { ms: 60_000 }))).toMatchObject({
+    kind: "stopped",
+    code: "timeout",
+  });
+});
+
+test("an innocent one whose time runs out in a blocked host is no culprit", async () => {
+  const innocent = run("test.sleep", { ms: 5_000 }, { timeoutMs: 100 });
+  const spinning = run("test.spin.inline", { ms: 60_000 });
+  expect(await innocent.ended).toEqual({ kind: "cut_off", suspect: true });
+  expect(await spinning.ended).toEqual({ kind: "cut_off", suspect: true });
+});
+
+test.each(["exit", "exit-in-timer", "uncaught", "rejection", "swallowed-exit"])(
+  "a crash (%s) fails the execution that did it; the others go on",
+  async (how) => {
+    const others = [run("test.sleep", { ms: 400 }), run("test.sleep", { ms: 500 })];
+    const failure = await failureOf(run("test.crash.inline", { how }));
+    expect(failure).toMatchObject({ kind: "stopped", code: "engine_crashed" });
+    const cause = how.includes("exit")
+      ? "process.exit(1)"
+      : how === "uncaught"
+        ? "escaped"
+        : "left alone";
+    expect(failure.detail).toContain(cause);
+    expect(await outputOf(run("test.twice", {}))).toEqual({ n: 2 });
+    for (const other of others) expect((await other.ended).kind).toBe("returned");
+    const inThread = await failureOf(run("test.crash.thread", { how }));
+    expect(inThread).toMatchObject({
+      kind: "stopped",
+      code: "engine_crashed",
+      detail: failure.detail,
+    });
+    expect(await outputOf(run("test.spin.thread", { ms: 1 }))).toEqual({ done: true });
+  },
+);
+
+test("an engine that takes all memory of its thread ends as out_of_memory", async () => {
+  expect(await failureOf(run("test.leak.thread", {}))).toMatchObject({
+    kind: "stopped",
+    code: "out_of_memory",
+  });
+  expect(await outputOf(run("test.spin.thread", { ms: 1 }))).toEqual({ done: true });
+});
+
+test("what takes all memory of the shared host makes suspects of all", async () => {
+  const innocent = run("test.sleep", { ms: 60_000 });
+  const leaking = run("test.leak.inline", {});
+  expect(await innocent.ended).toEqual({ kind: "cut_off", suspect: true });
+  expect(await leaking.ended).toEqual({ kind: "cut_off", suspect: true });
+  expect(replaced).toEqual(["inline: out_of_memory"]);
+  expect(await outputOf(run("test.twice", {}))).toEqual({ n: 2 });
+  const alone = run("test.leak.inline", {}, { alone: true });
+  expect(await failureOf(alone)).toMatchObject({ kind: "stopped", code: "out_of_memory" });
+});
+
+test("closing cuts off what runs", async () => {
+  const runs = [run("test.sleep", { ms: 60_000 }), run("test.spin.thread", { ms: 60_000 })];
+  await hosts.close();
+  for (const one of runs) expect(await one.ended).toEqual({ kind: "cut_off", suspect: false });
+});

@@ -1,0 +1,119 @@
+import type { AsyncLocalStorage } from "node:async_hooks";
+import { type Clients, type Engine, describeEngine } from "@tl-engine/engine-kit";
+import { createContext, executeEngine, toExecutionError } from "@tl-engine/engine-kit/run";
+import type { HttpScope } from "@tl-engine/outbound";
+import type { Outbox } from "./outbox.ts";
+import type { AbortCause, FromHost, RunFailure, StartMessage } from "./protocol.ts";
+import { createVoice, type Voice } from "./voice.ts";
+
+/** The execution that code belongs to, followed through timers and promises. */
+export interface Current {
+  key: number;
+  voice: Voice;
+}
+
+export interface RunnerOptions {
+  /** By `id@version`. */
+  engines: ReadonlyMap<string, Engine>;
+  outbox: Outbox<FromHost>;
+  current: AsyncLocalStorage<Current>;
+  maxOutputBytes: number;
+  clientsFor(scope: HttpScope): Partial<Clients>;
+}
+
+export interface Runner {
+  start(message: StartMessage): void;
+  abort(key: number, cause: AbortCause): void;
+}
+
+interface Running {
+  controller: AbortController;
+  aborted: AbortCause | null;
+}
+
+const reasons: Record<AbortCause, [message: string, name: string]> = {
+  timeout: ["The attempt reached its timeout", "TimeoutError"],
+  canceled: ["The execution was canceled", "AbortError"],
+  shutdown: ["The worker shuts down", "AbortError"],
+  lost: ["The execution no longer belongs to this worker", "AbortError"],
+};
+
+/** Runs executions in this thread, as many at once as it is given. */
+export function createRunner(options: RunnerOptions): Runner {
+  const { outbox, current } = options;
+  const running = new Map<number, Running>();
+
+  async function run(message: StartMessage, state: Running, voice: Voice): Promise<void> {
+    const { key } = message;
+    let end: FromHost;
+    try {
+      const name = `${message.engineId}@${message.version}`;
+      const engine = options.engines.get(name);
+      if (engine === undefined) throw new Error(`this host has no engine ${name}`);
+      const scope: HttpScope = {
+        executionId: message.executionId,
+        attempt: message.attempt,
+        dispatch: message.dispatch,
+        signal: state.controller.signal,
+        callLog: { record: (call) => outbox.push({ kind: "call", call }) },
+        traceparent: message.traceparent ?? undefined,
+      };
+      const uses = describeEngine(engine).policy.uses.length > 0;
+      const context = createContext(engine, {
+        executionId: message.executionId,
+        attempt: message.attempt,
+        signal: state.controller.signal,
+        clients: uses ? options.clientsFor(scope) : {},
+        log: (level, text, fields) =>
+          voice.log(level, text, hasMembers(fields) ? JSON.stringify(fields) : null),
+        progress: (fraction, text) => voice.progress(fraction, text),
+      });
+      const { outputText } = await executeEngine(
+        engine,
+        message.inputText,
+        context,
+        options.maxOutputBytes,
+      );
+      end = { kind: "returned", key, outputText, aborted: state.aborted };
+    } catch (error) {
+      end = { kind: "threw", key, aborted: state.aborted, ...failureOf(error) };
+    }
+    running.delete(key);
+    voice.close();
+    outbox.push(end);
+  }
+
+  return {
+    start(message) {
+      const state: Running = { controller: new AbortController(), aborted: null };
+      running.set(message.key, state);
+      const voice = createVoice(message.key, outbox);
+      void current.run({ key: message.key, voice }, () => run(message, state, voice));
+    },
+    abort(key, cause) {
+      const state = running.get(key);
+      if (state === undefined || state.aborted !== null) return;
+      state.aborted = cause;
+      state.controller.abort(new DOMException(...reasons[cause]));
+    },
+  };
+}
+
+function hasMembers(fields: Record<string, unknown>): boolean {
+  for (const _ in fields) return true;
+  return false;
+}
+
+function failureOf(error: unknown): { failure: RunFailure; stack: string | null } {
+  const { code, message, retryable, retryAfterMs, details, stack } = toExecutionError(error);
+  return {
+    failure: {
+      code,
+      detail: message,
+      retryable,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(details === undefined ? {} : { details }),
+    },
+    stack: stack ?? null,
+  };
+}

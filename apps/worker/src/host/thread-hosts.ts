@@ -1,0 +1,194 @@
+import type { Host, HostEvents } from "./host.ts";
+import type { RunFailure } from "./protocol.ts";
+import type { Run } from "./run.ts";
+
+/** A host that had nothing to do for so long is ended, ms. */
+const idleLimitMs = 60_000;
+/** A host is replaced after so many runs: what engines leak must not add up. */
+const runsPerHost = 1_000;
+
+export interface ThreadHostsOptions {
+  startHost(events: HostEvents): Host;
+  /** Counts hosts that had to be ended. */
+  onReplaced(reason: string): void;
+  /** Keep hosts for further runs; otherwise each run has a fresh one. */
+  reuse: boolean;
+  /** Most hosts at once; further runs wait. */
+  limit: number;
+}
+
+/** Hosts that run one execution at a time. */
+export interface ThreadHosts {
+  run(run: Run): void;
+  abort(run: Run): void;
+  /** Ends the run's host at once, then the run. */
+  stop(run: Run, failure: RunFailure): void;
+  /** Whether a neighbour may block the run's host: never here, it has none. */
+  isResponsive(run: Run): boolean;
+  /** The host of a run that answers no pings. */
+  blocked(host: Host): void;
+  all(): Host[];
+  close(): Promise<void>;
+}
+
+/** A pool of hosts with one execution each, started on need. Whatever goes wrong in one is its own run's fault. */
+export function createThreadHosts(options: ThreadHostsOptions): ThreadHosts {
+  const hosts = new Set<Host>();
+  const idle = new Map<Host, NodeJS.Timeout>();
+  const waiting: Run[] = [];
+  const hostOf = new WeakMap<Run, Host>();
+  let closed = false;
+
+  const events: HostEvents = {
+    ended(host) {
+      if (options.reuse && host.taken < runsPerHost && !closed) rest(host);
+      else void retire(host);
+    },
+    crashed(host, run, report) {
+      const failure: RunFailure = {
+        code: "engine_crashed",
+        detail: report.detail,
+        retryable: true,
+      };
+      // One execution at a time: whatever crashes while it runs is its own, or was left behind by the one before.
+      const guilty = run ?? (report.key === null ? theRunOf(host) : null);
+      if (guilty !== null) void end(host, failure, report.stack, "engine_crashed");
+      else if (report.fatal && host.running.size === 0) void retire(host);
+    },
+    died(host, death) {
+      options.onReplaced(death.code);
+      forget(host);
+      conclude(
+        theRunOf(host),
+        host,
+        { code: death.code, detail: death.detail, retryable: true },
+        null,
+      );
+      next();
+    },
+  };
+
+  function theRunOf(host: Host): Run | null {
+    const [run] = host.running.values();
+    return run ?? null;
+  }
+
+  function rest(host: Host): void {
+    const run = waiting.shift();
+    if (run !== undefined) {
+      begin(host, run);
+      return;
+    }
+    const timer = setTimeout(() => void retire(host), idleLimitMs);
+    timer.unref();
+    idle.set(host, timer);
+  }
+
+  function forget(host: Host): void {
+    clearTimeout(idle.get(host));
+    idle.delete(host);
+    hosts.delete(host);
+  }
+
+  async function retire(host: Host): Promise<void> {
+    clearTimeout(idle.get(host));
+    idle.delete(host);
+    await host.end();
+    forget(host);
+    next();
+  }
+
+  async function end(
+    host: Host,
+    failure: RunFailure,
+    stack: string | null,
+    reason: string,
+  ): Promise<void> {
+    const run = theRunOf(host);
+    if (run !== null) host.drop(run);
+    options.onReplaced(reason);
+    // First the thread, then the settle: a retry must not overlap it.
+    await host.end();
+    forget(host);
+    conclude(run, host, failure, stack);
+    next();
+  }
+
+  function conclude(run: Run | null, host: Host, failure: RunFailure, stack: string | null): void {
+    if (run === null) return;
+    host.drop(run);
+    run.end({ kind: "stopped", failure, aborted: run.aborted, lingering: null, stack });
+  }
+
+  function begin(host: Host, run: Run): void {
+    hostOf.set(run, host);
+    host.start(run);
+  }
+
+  function next(): void {
+    while (waiting.length > 0 && hosts.size < options.limit && !closed) {
+      const run = waiting.shift();
+      if (run !== undefined) place(run);
+    }
+  }
+
+  function place(run: Run): void {
+    const [rested] = idle.keys();
+    if (rested !== undefined) {
+      clearTimeout(idle.get(rested));
+      idle.delete(rested);
+      begin(rested, run);
+    } else if (hosts.size < options.limit) {
+      const host = options.startHost(events);
+      hosts.add(host);
+      begin(host, run);
+    } else {
+      waiting.push(run);
+    }
+  }
+
+  return {
+    run(run) {
+      place(run);
+    },
+    abort(run) {
+      const host = hostOf.get(run);
+      if (host !== undefined && run.aborted !== null) {
+        host.abort(run, run.aborted);
+        return;
+      }
+      const place = waiting.indexOf(run);
+      if (place >= 0) {
+        waiting.splice(place, 1);
+        run.end({ kind: "cut_off", suspect: false });
+      }
+    },
+    stop(run, failure) {
+      const host = hostOf.get(run);
+      if (host?.running.has(run.message.key) === true) void end(host, failure, null, failure.code);
+    },
+    isResponsive: () => true,
+    blocked(host) {
+      void end(
+        host,
+        {
+          code: "timeout",
+          detail: "the engine blocked the event loop of its host, which answered nothing for 5 s",
+          retryable: true,
+        },
+        null,
+        "blocked",
+      );
+    },
+    all: () => [...hosts],
+    async close() {
+      closed = true;
+      const runs = [
+        ...waiting.splice(0),
+        ...[...hosts].flatMap((host) => [...host.running.values()]),
+      ];
+      await Promise.all([...hosts].map((host) => retire(host)));
+      for (const run of runs) run.end({ kind: "cut_off", suspect: false });
+    },
+  };
+}

@@ -1,0 +1,2 @@
+/** A module that ends its thread. */
+process.exit(7);

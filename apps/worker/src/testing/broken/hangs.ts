@@ -1,0 +1,2 @@
+/** A module that never finishes loading. */
+await new Promise(() => setInterval(() => {}, 1_000));

@@ -1,0 +1,2 @@
+/** A module that offers no engine. */
+export default { id: "test.none" };
