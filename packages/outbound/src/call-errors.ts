@@ -1,3 +1,5 @@
+import { errors } from "undici";
+
 import { ContentCodingError } from "./content-coding.ts";
 import {
   ConnectionFailedError,
@@ -52,9 +54,9 @@ function fromUndici(what: string, error: unknown, retryable: boolean): OutboundE
     return new ResponseTooLargeError(`${what}: the headers are too large`);
   }
   if (isInvalidRequest(error)) return new OutboundRefusedError(`${what} cannot be written`);
-  if (code.startsWith("HPE_")) {
-    const message = `${what}: the answer is no valid HTTP (${code})`;
-    return new UpstreamError(message, { retryable, cause: error });
+  if (error instanceof errors.HTTPParserError) {
+    // Not as its cause: undici keeps the bytes at fault on it, which may be anybody's secret.
+    return new UpstreamError(`${what}: the answer is no valid HTTP`, { retryable });
   }
   return new ConnectionFailedError(`${what}: the connection broke (${code})`, {
     retryable,
