@@ -1,0 +1,21 @@
+import type { ProblemCode } from "@tl-engine/contract";
+import type { Caller } from "@tl-engine/shared/callers/caller.ts";
+import type { HttpBindings } from "@hono/node-server";
+import type { Endpoint } from "./endpoint.ts";
+
+/** What middleware leaves for those that come after it. */
+export interface ApiEnv {
+  /** Empty where a request is made in memory. */
+  Bindings: Partial<HttpBindings>;
+  Variables: {
+    requestId: string;
+    /** The endpoint that the path and method name; unset where there is none. */
+    endpoint?: Endpoint;
+    /** Set on every endpoint that is not public. */
+    caller: Caller;
+    /** The code of the problem that was answered, for the log. */
+    problem?: ProblemCode;
+    /** The execution that the request was about, for the log. */
+    executionId?: string;
+  };
+}

@@ -1,0 +1,46 @@
+import type { Endpoint } from "./endpoint.ts";
+import { cancelExecution } from "./routes/cancel-execution.ts";
+import { changeKey } from "./routes/change-key.ts";
+import { createKey } from "./routes/create-key.ts";
+import { docsAsset, docsPage } from "./routes/docs.ts";
+import { engineStatus } from "./routes/engine-status.ts";
+import { enginesMetrics } from "./routes/engines-metrics.ts";
+import { enginesStatus } from "./routes/engines-status.ts";
+import { executeAnyEngine } from "./routes/execute-any-engine.ts";
+import { executeEngine } from "./routes/execute-engine.ts";
+import { getEngine } from "./routes/get-engine.ts";
+import { getExecution } from "./routes/get-execution.ts";
+import { getKey } from "./routes/get-key.ts";
+import { healthz } from "./routes/healthz.ts";
+import { listEngines } from "./routes/list-engines.ts";
+import { listOwnExecutions } from "./routes/list-executions.ts";
+import { listKeys } from "./routes/list-keys.ts";
+import { openapiJson } from "./routes/openapi-json.ts";
+import { readyz } from "./routes/readyz.ts";
+import { rerollKey } from "./routes/reroll-key.ts";
+import { revokeKey } from "./routes/revoke-key.ts";
+
+/** Every endpoint that is served; the document, the 404s and the 405s are made of this list. */
+export const endpoints: readonly Endpoint[] = [
+  executeAnyEngine,
+  executeEngine,
+  enginesStatus,
+  engineStatus,
+  getExecution,
+  listOwnExecutions,
+  cancelExecution,
+  listEngines,
+  enginesMetrics,
+  getEngine,
+  createKey,
+  listKeys,
+  getKey,
+  changeKey,
+  revokeKey,
+  rerollKey,
+  openapiJson,
+  docsPage,
+  docsAsset,
+  healthz,
+  readyz,
+];

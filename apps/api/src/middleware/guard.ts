@@ -1,0 +1,25 @@
+import type { MiddlewareHandler } from "hono";
+import type { ApiDeps } from "../api-deps.ts";
+import type { ApiEnv } from "../api-env.ts";
+import { budgetOf, type Endpoint } from "../endpoint.ts";
+import { authenticate, type Credentials } from "./authenticate.ts";
+import { takeFromBudget } from "./rate-limit.ts";
+import { requireAccess } from "./require-access.ts";
+
+/** Who is it, has he requests left, may he do this: 401, 429, 403, in this order, before an endpoint's own checks. */
+export function guard(
+  endpoint: Endpoint,
+  credentials: Credentials,
+  { limiter, settings }: ApiDeps,
+): MiddlewareHandler<ApiEnv> {
+  const { access } = endpoint;
+  const budget = budgetOf(endpoint);
+  return async function guard(c, next) {
+    if (access !== "public") {
+      const caller = await authenticate(c, credentials);
+      await takeFromBudget(c, caller, budget, limiter, settings);
+      requireAccess(caller, typeof access === "function" ? access(c) : access);
+    }
+    await next();
+  };
+}

@@ -1,0 +1,25 @@
+import type { MiddlewareHandler } from "hono";
+import type { ApiEnv } from "../api-env.ts";
+import type { KnownPaths } from "../known-paths.ts";
+import { Refusal, writeProblem } from "../problem.ts";
+
+/** Answers 404 and 405 of the path before anybody is asked who he is, and names the endpoint for the rest. */
+export function knownPath(paths: KnownPaths): MiddlewareHandler<ApiEnv> {
+  return async function knownPath(c, next) {
+    c.header("Vary", "Authorization, X-API-Key, Origin");
+    c.header("Cache-Control", "no-store");
+    const found = paths.find(c.req.method, c.req.path);
+    if (found === null) throw new Refusal("not_found", "There is nothing at this address");
+    if ("allow" in found) {
+      c.header("Allow", found.allow);
+      if (c.req.method === "OPTIONS") return c.body(null, 204);
+      return writeProblem(
+        c,
+        new Refusal("method_not_allowed", `This address takes ${found.allow}`),
+      );
+    }
+    c.set("endpoint", found);
+    await next();
+    return undefined;
+  };
+}

@@ -1,0 +1,75 @@
+import { problems, problemSchema, type ProblemCode } from "@tl-engine/contract";
+import type { RouteConfig } from "@hono/zod-openapi";
+import { z } from "zod";
+
+type Responses = RouteConfig["responses"];
+
+/** Either credential opens an endpoint. */
+export const anyCredential = [{ apiKey: [] }, { bearer: [] }];
+
+/** tl-plane's key alone opens an endpoint. */
+export const planeCredential = [{ apiKey: [] }];
+
+/** What every endpoint that needs a credential may answer. */
+const always = [
+  "unauthorized",
+  "rate_limited",
+  "forbidden",
+  "malformed_request",
+  "unavailable",
+] as const;
+
+/** The answers of an endpoint that are problems, by status; those that any credential meets are always there. */
+export function problemsOf(...codes: ProblemCode[]): Responses {
+  const byStatus = Map.groupBy([...always, ...codes], (code) => problems[code].status);
+  const entries = [...byStatus].map(([status, together]) => [
+    status,
+    {
+      description: together.map((code) => `\`${code}\`: ${problems[code].title}`).join("; "),
+      content: { "application/problem+json": { schema: problemSchema } },
+    },
+  ]);
+  return Object.fromEntries(entries) as Responses;
+}
+
+/** A JSON answer. */
+export function json(description: string, schema: z.ZodType) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+/** A JSON body. */
+export function jsonRequest(schema: z.ZodType, required = true) {
+  return { required, content: { "application/json": { schema } } };
+}
+
+const idParameter = (description: string) => z.string().meta({ description });
+
+export const engineIdParameter = z.object({
+  engine_id: idParameter("An engine such as `resize`, or one of its versions: `resize@2`"),
+});
+export const executionIdParameter = z.object({ execution_id: idParameter("An execution's id") });
+export const keyIdParameter = z.object({ key_id: idParameter("A key's id") });
+
+/** Query members of a list. */
+export const pageQuery = {
+  cursor: z.string().optional().meta({ description: "`next_cursor` of the page before" }),
+  limit: z.int().min(1).max(100).optional().meta({ description: "Default 50" }),
+};
+
+export const submitHeaders = z.object({
+  "Idempotency-Key": z.string().optional().meta({
+    description:
+      "1 to 255 visible characters; the same request sent again is answered with the same execution",
+  }),
+  Prefer: z.string().optional().meta({
+    description: "`wait=20`: hold the answer for up to 60 s until the execution is done",
+  }),
+});
+
+export const waitQuery = z.int().min(1).max(60).optional().meta({
+  description:
+    "Hold the answer for so many seconds until the execution is done (with If-None-Match: until its ETag differs)",
+});
+export const conditionalHeaders = z.object({
+  "If-None-Match": z.string().optional().meta({ description: "The ETag that is known already" }),
+});

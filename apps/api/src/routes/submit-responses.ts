@@ -1,0 +1,15 @@
+import { acceptedSchema, executionSchema } from "@tl-engine/contract";
+import { json, problemsOf } from "../openapi-parts.ts";
+
+/** What both submit endpoints answer. */
+export const submitResponses = {
+  200: json("Done within `Prefer: wait`", executionSchema),
+  202: json("Accepted: recorded, and it cannot be lost any more", acceptedSchema),
+  ...problemsOf(
+    "engine_not_found",
+    "unsupported_media_type",
+    "payload_too_large",
+    "invalid_input",
+    "idempotency_mismatch",
+  ),
+};

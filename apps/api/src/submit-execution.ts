@@ -1,0 +1,143 @@
+import { isDone } from "@tl-engine/contract";
+import type { EngineVersion } from "@tl-engine/shared/catalogue/catalogue.ts";
+import {
+  describeAccepted,
+  describeExecution,
+  executionLinks,
+} from "@tl-engine/shared/executions/describe.ts";
+import type { ExecutionRow } from "@tl-engine/shared/executions/row.ts";
+import type { AcceptedExecution, SubmitResult } from "@tl-engine/shared/executions/submit.ts";
+import { v7 as uuidv7 } from "uuid";
+import type { ApiDeps } from "./api-deps.ts";
+import { invalidBody } from "./body-errors.ts";
+import { checkSubmit } from "./check-submit.ts";
+import type { ApiContext } from "./endpoint.ts";
+import { engineNotFound } from "./engine-ref.ts";
+import { jsonText } from "./execution-answer.ts";
+import { requestFingerprint } from "./idempotency-key.ts";
+import { preferredWaitSeconds } from "./prefer.ts";
+import { Refusal } from "./problem.ts";
+import { retryAfterSeconds } from "./retry-after.ts";
+import { resolveOptions } from "./submit-options.ts";
+import { readTraceParent } from "./trace-parent.ts";
+import { withDeadline } from "./with-deadline.ts";
+
+/** A submit is answered within 3 s also while Postgres is away. */
+const recordWithinMs = 2_500;
+
+/** A submit as it came in. */
+export interface AskedSubmit {
+  /** The engine as it was asked for: `resize` and `resize@2` differ. */
+  engineRef: string;
+  /** null: there is no such engine, so that only a replay can be answered. */
+  engine: EngineVersion | null;
+  /** The parsed body, without `engine`. */
+  body: unknown;
+  idempotencyKey: string | null;
+}
+
+/**
+ * Records an execution, or finds the one that the same request was accepted as before, and answers.
+ * @throws Refusal 404, 422, 503
+ */
+export async function submitExecution(
+  c: ApiContext,
+  deps: ApiDeps,
+  { engineRef, engine, body: rawBody, idempotencyKey }: AskedSubmit,
+): Promise<Response> {
+  const caller = c.get("caller");
+  const body = checkSubmit(rawBody, engine, deps.checkInput);
+  const idempotency =
+    idempotencyKey === null
+      ? null
+      : { key: idempotencyKey, requestHash: requestFingerprint(engineRef, body) };
+
+  /** A replay is answered before the engine's state is looked at; only where there is none, the refusal counts. */
+  const replayOr = async (refusal: Refusal): Promise<Response> => {
+    if (idempotency === null) throw refusal;
+    const { key, requestHash } = idempotency;
+    const found = await withDeadline(
+      deps.submitter.findReplay(caller.id, key, requestHash),
+      recordWithinMs,
+    );
+    if (found === null) throw refusal;
+    return answerSubmitted(c, deps, found);
+  };
+
+  if (engine === null) return replayOr(engineNotFound());
+  const inputText = JSON.stringify(body.input);
+  const { resolved, errors } = resolveOptions(body.options ?? {}, engine.policy, Date.now());
+  errors.push(...deps.checkInput(engine, body.input, inputText.length));
+  if (errors.length > 0) return replayOr(invalidBody(errors));
+
+  const result = await withDeadline(
+    deps.submitter.submit({
+      id: uuidv7(),
+      callerId: caller.id,
+      engineId: engine.id,
+      version: engine.version,
+      ...resolved,
+      inputText,
+      tags: body.tags ?? [],
+      metadataText: body.metadata === undefined ? "{}" : JSON.stringify(body.metadata),
+      idempotency,
+      traceparent: readTraceParent(c.req.header("traceparent")),
+    }),
+    recordWithinMs,
+  );
+  return answerSubmitted(c, deps, result);
+}
+
+async function answerSubmitted(
+  c: ApiContext,
+  deps: ApiDeps,
+  result: SubmitResult,
+): Promise<Response> {
+  if (result.kind === "mismatch") {
+    throw new Refusal(
+      "idempotency_mismatch",
+      "This Idempotency-Key belongs to another request; a new request needs a new key",
+    );
+  }
+  let described: AcceptedExecution & { run_at?: Date | null } = result.execution;
+  const { id } = described;
+  c.set("executionId", id);
+  c.header("Location", executionLinks(id, described.engine_id).self);
+  if (result.kind === "replayed") c.header("Idempotency-Replayed", "true");
+
+  const waitSeconds = preferredWaitSeconds(c.req.header("prefer"));
+  if (waitSeconds !== null) {
+    const row = await waitForEnd(c, deps, id, waitSeconds, result.kind === "accepted");
+    if (row !== null && isDone(row.status)) {
+      c.header("Preference-Applied", "wait");
+      return jsonText(c, 200, describeExecution(row, { output: true }));
+    }
+    described = row ?? described;
+  }
+  if (!isDone(described.status)) {
+    c.header("Retry-After", String(retryAfterSeconds(described, Date.now())));
+  }
+  return jsonText(c, 202, describeAccepted(described));
+}
+
+async function waitForEnd(
+  c: ApiContext,
+  deps: ApiDeps,
+  id: string,
+  seconds: number,
+  justAccepted: boolean,
+): Promise<ExecutionRow | null> {
+  try {
+    return await deps.watcher.wait(c.get("caller"), id, {
+      until: (row) => isDone(row.status),
+      timeoutMs: seconds * 1000,
+      include: { output: true, input: false, attempts: false, calls: false },
+      justAccepted,
+      signal: c.req.raw.signal,
+    });
+  } catch (error) {
+    // It is accepted whatever comes: an answer that says otherwise would be wrong.
+    deps.reportError(error, c.get("requestId"));
+    return null;
+  }
+}

@@ -1,0 +1,38 @@
+import { isBadValue, isUnavailable } from "@tl-engine/shared/db/error-class.ts";
+import { KeyNotFoundError, KeyRevokedError } from "@tl-engine/shared/keys/key-errors.ts";
+import { HTTPException } from "hono/http-exception";
+import { Refusal } from "./problem.ts";
+
+/** How long a caller should wait before he tries again after a 503, seconds. */
+const retryAfterSeconds = "2";
+
+/** The refusal for whatever cannot be done at the moment. */
+export function unavailable(
+  detail = "The service cannot do this at the moment; try again",
+): Refusal {
+  return new Refusal("unavailable", detail, { headers: { "Retry-After": retryAfterSeconds } });
+}
+
+/**
+ * What any error means to the caller. Three tiers: a refusal of ours; what the framework or the database say in
+ * their own words; and null for the rest, which is a defect and says nothing of itself.
+ */
+export function toProblem(error: unknown): Refusal | null {
+  if (error instanceof Refusal) return error;
+  if (error instanceof HTTPException) {
+    return error.status < 500
+      ? new Refusal("malformed_request", "The request cannot be read")
+      : null;
+  }
+  if (error instanceof KeyNotFoundError)
+    return new Refusal("key_not_found", "There is no such key");
+  if (error instanceof KeyRevokedError) {
+    return new Refusal("key_revoked", "The key is revoked for good; create another one");
+  }
+  if (isUnavailable(error)) return unavailable();
+  // A value that passed the door and that Postgres refuses all the same: the caller's, not ours.
+  if (isBadValue(error)) {
+    return new Refusal("invalid_input", "The request holds a value that cannot be stored");
+  }
+  return null;
+}
