@@ -13,6 +13,7 @@ beforeEach(() => {
   workspace("packages/engine-kit", "@tl-engine/engine-kit", ["@tl-engine/outbound"]);
   workspace("engines", "@tl-engine/engines", ["@tl-engine/engine-kit"]);
   workspace("apps/api", "@tl-engine/api", ["@tl-engine/shared"]);
+  workspace("apps/worker", "@tl-engine/worker", ["@tl-engine/engines"]);
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -42,7 +43,13 @@ test("arrows that the design has are silent", () => {
   );
   write("engines/echo/engine.ts", 'import { defineEngine } from "@tl-engine/engine-kit";\n');
   write("engines/echo/engine.test.ts", 'import { freshDatabase } from "../../test/services.ts";\n');
+  write("apps/worker/src/host/a.ts", 'import engines from "@tl-engine/engines";\n');
   expect(checkArrows(root)).toEqual([]);
+});
+
+test("a new workspace is asked for its arrows", () => {
+  workspace("apps/console", "@tl-engine/console", []);
+  expect(checkArrows(root)).toEqual([expect.stringContaining("apps/console has no arrows yet")]);
 });
 
 test.each([
@@ -67,6 +74,11 @@ test.each([
     "apps/api/src/a.ts",
     'import {\n  x,\n} from "../../../packages/shared/src/x.ts";',
     "import another package by its name",
+  ],
+  [
+    "apps/worker/src/a.ts",
+    'import engines from "@tl-engine/engines";',
+    "Only apps/worker/src/host/",
   ],
   [
     "apps/api/src/a.ts",

@@ -35,6 +35,11 @@ const arrows: Record<string, Record<string, "all" | "types">> = {
   },
 };
 
+/** Where alone an arrow may start: the worker's own thread never runs engine code, its hosts do. */
+const onlyFrom: Record<string, Record<string, string>> = {
+  "apps/worker": { engines: "apps/worker/src/host/" },
+};
+
 /** What tests may use besides: they bring up servers, and look at results from outside. */
 const forTests = [
   "packages/contract",
@@ -71,19 +76,35 @@ export function checkArrows(root: string): string[] {
   const workspaces = Object.keys(arrows)
     .filter((folder) => existsSync(join(root, folder, "package.json")))
     .map((folder) => readWorkspace(root, folder));
-  return workspaces.flatMap((workspace) =>
+  const unknown = globSync("{apps,packages}/*/package.json", { cwd: root })
+    .map((file) => dirname(file).split(sep).join("/"))
+    .filter((folder) => arrows[folder] === undefined)
+    .map(
+      (folder) =>
+        `${folder}/package.json:1: ${folder} has no arrows yet; say in scripts/check-arrows.ts what it may lean on.`,
+    );
+  const broken = workspaces.flatMap((workspace) =>
     globSync(`${workspace.folder}/**/*.{ts,tsx}`, {
       cwd: root,
       exclude: (name) => name === "node_modules" || name === "dist",
     })
       .sort()
-      .flatMap((file) =>
-        importsOf(readFileSync(join(root, file), "utf8")).flatMap((found) => {
-          const broken = judge(root, workspaces, workspace, file, found);
-          return broken === null ? [] : [`${file}:${found.line}: ${broken}`];
-        }),
-      ),
+      .flatMap((file) => judgeFile(root, workspaces, workspace, file)),
   );
+  return [...unknown, ...broken];
+}
+
+function judgeFile(root: string, all: Workspace[], own: Workspace, file: string): string[] {
+  const imports = importsOf(readFileSync(join(root, file), "utf8"));
+  // A suite that several tests share imports vitest, whatever its name.
+  const isTest =
+    file.endsWith(".test.ts") ||
+    own.folder === "e2e" ||
+    imports.some((found) => found.from === "vitest");
+  return imports.flatMap((found) => {
+    const broken = judge(root, all, own, file, isTest, found);
+    return broken === null ? [] : [`${file}:${found.line}: ${broken}`];
+  });
 }
 
 function judge(
@@ -91,9 +112,9 @@ function judge(
   all: Workspace[],
   own: Workspace,
   file: string,
+  isTest: boolean,
   found: Import,
 ): string | null {
-  const isTest = file.endsWith(".test.ts") || own.folder === "e2e";
   if (found.from.startsWith(".")) {
     const target = relative(root, resolve(root, dirname(file), found.from))
       .split(sep)
@@ -106,7 +127,7 @@ function judge(
   if (isBuiltin(name)) return null;
   const other = all.find((workspace) => workspace.name === name);
   if (other === own) return null;
-  if (other !== undefined) return judgeArrow(own, other, isTest, found);
+  if (other !== undefined) return judgeArrow(own, other, file, isTest, found);
 
   const allowed = onlyThese[own.folder];
   if (allowed !== undefined && !isTest && !allowed.includes(name)) {
@@ -120,6 +141,7 @@ function judge(
 function judgeArrow(
   own: Workspace,
   other: Workspace,
+  file: string,
   isTest: boolean,
   found: Import,
 ): string | null {
@@ -128,6 +150,10 @@ function judgeArrow(
   if (arrow === undefined) {
     const may = Object.keys(arrows[own.folder] ?? {});
     return `${own.folder} may not lean on ${other.folder} (only on ${may.join(", ") || "nothing of ours"}).`;
+  }
+  const start = onlyFrom[own.folder]?.[other.folder];
+  if (start !== undefined && !file.startsWith(start)) {
+    return `Only ${start} may lean on ${other.folder}.`;
   }
   if (arrow === "types" && !found.typeOnly) {
     return `${own.folder} may use only types of ${other.folder}: write \`import type { … }\`, which loads nothing.`;
