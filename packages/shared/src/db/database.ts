@@ -44,4 +44,6 @@ export function openDatabase(options: DatabaseOptions): Database {
 /** Ends the pool once its running statements are done. */
 export async function closeDatabase(db: Database): Promise<void> {
   await db.sql.destroy();
+  // The query builder ends the pool only where it was used.
+  if (!db.pool.ended) await db.pool.end();
 }

@@ -33,6 +33,8 @@ export function makePostgresBackend(options: PostgresBackendOptions): Backend {
     // Delivery may be lost with a crash of Postgres; the record may not and is committed elsewhere.
     options: `-c search_path=${queueSchema},public -c synchronous_commit=off`,
   });
+  // Every queue listens on the one pool.
+  pool.setMaxListeners(0);
   pool.on("error", options.onError);
   pool.on("connect", (client) => {
     client.on("error", options.onError);
