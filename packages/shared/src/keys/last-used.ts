@@ -51,7 +51,7 @@ export function createLastUsedWriter(options: LastUsedOptions): LastUsedWriter {
       const at = writtenAt.get(keyId);
       if (at !== undefined && performance.now() - at < everyMs) return;
       waiting.add(keyId);
-      timer ??= setTimeout(() => (writing = write()), gatherMs).unref();
+      timer ??= setTimeout(() => void (writing = write()), gatherMs).unref();
     },
     async close() {
       clearTimeout(timer);

@@ -15,10 +15,11 @@ export interface LoggedError {
 export function describeError(error: unknown, depth = 0): LoggedError {
   try {
     if (!(error instanceof Error)) return { name: "NotAnError", message: scrubText(String(error)) };
-    const { code, stack, cause } = error as Error & { code?: unknown };
+    // Any of them may be something else at run time.
+    const { name, message, code, stack, cause }: { [part in keyof LoggedError]?: unknown } = error;
     return {
-      name: scrubText(String(error.name), 100),
-      message: scrubText(String(error.message)),
+      name: scrubText(String(name), 100),
+      message: scrubText(String(message)),
       ...(typeof code === "string" || typeof code === "number"
         ? { code: scrubText(String(code), 100) }
         : {}),
