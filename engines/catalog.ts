@@ -1,0 +1,11 @@
+/**
+ * The modules of the built-in engines, as `file:` URLs: each has engines as its default export.
+ * Addresses only, so that whoever lists them runs no engine's code; a host thread imports them.
+ */
+export const builtInEngineModules: readonly string[] = [
+  "./analyze-table/engine.ts",
+  "./echo/engine.ts",
+  "./http-request/engine.ts",
+  "./transform-jsonata/engine.ts",
+  "./validate-json-schema/engine.ts",
+].map((module) => new URL(module, import.meta.url).href);

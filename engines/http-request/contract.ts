@@ -1,0 +1,72 @@
+import { defineContract, httpUrl, z } from "@tl-engine/engine-kit";
+
+const MIB = 1024 * 1024;
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+const statusClass = z.enum(["1xx", "2xx", "3xx", "4xx", "5xx"]);
+
+export const httpRequestContract = defineContract({
+  id: "http.request",
+  version: 1,
+  title: "HTTP request",
+  description:
+    "Calls an HTTP API and gives back its answer. Private addresses are refused. Every call is on record.",
+  input: z.object({
+    method: z
+      .enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"])
+      .default("GET"),
+    url: httpUrl().describe("Absolute http or https URL, without credentials in it"),
+    query: z
+      .record(z.string(), z.union([scalar, z.array(scalar)]))
+      .optional()
+      .describe("Added to the URL's query, encoded; a list repeats its name"),
+    headers: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe("Latin-1 values. Host, Content-Length and hop-by-hop headers are refused"),
+    json: z.unknown().optional().describe("Body, sent as application/json. Not together with text"),
+    text: z
+      .string()
+      .optional()
+      .describe("Body, sent as text/plain unless headers say otherwise. Not together with json"),
+    timeout: z
+      .string()
+      .regex(/^[1-9][0-9]{0,8}(ms|s|m|h)$/, "must be a duration such as 500ms, 30s or 5m")
+      .default("30s")
+      .describe("For the whole call, redirects and body included"),
+    follow_redirects: z
+      .boolean()
+      .default(true)
+      .describe("Up to 3; to another origin without credentials. false: the 3xx is the answer"),
+    accept_status: z
+      .union([z.literal("any"), z.array(z.union([z.int().min(100).max(599), statusClass])).min(1)])
+      .optional()
+      .describe("Statuses that succeed: any, or a list such as [200, 404, \"5xx\"]. Default: below 400"),
+    idempotent: z
+      .boolean()
+      .optional()
+      .describe(
+        "The other side does nothing twice for one Idempotency-Key, so a POST or PATCH that may have arrived is tried again too",
+      ),
+    response: z
+      .enum(["auto", "json", "text", "base64"])
+      .default("auto")
+      .describe("How the body is given; auto decides by Content-Type"),
+    max_response_bytes: z
+      .int()
+      .min(1)
+      .max(5 * MIB)
+      .default(5 * MIB)
+      .describe("Cap on the decompressed body; a larger one is cut and fails"),
+  }),
+  output: z.object({
+    status: z.int(),
+    url: z.string().describe("Where the answer came from, after redirects"),
+    headers: z.record(z.string(), z.string()).describe("Lower-case names"),
+    body: z.unknown().describe("JSON, text, base64, or null where there was none"),
+    body_encoding: z.enum(["json", "text", "base64", "none"]),
+    bytes: z.int().describe("Length of the decompressed body"),
+    duration_ms: z.int(),
+    redirects: z.int().describe("How many were followed"),
+  }),
+  example: { url: "https://api.github.com/repos/nodejs/node", headers: { accept: "application/json" } },
+});
