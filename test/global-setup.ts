@@ -1,5 +1,4 @@
 import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { startEmbeddedPostgres } from "@tl-engine/local/embedded-postgres.ts";
 import type { TestProject } from "vitest/node";
 import { makeRunFolder, sweepLeftBehind } from "./left-behind.ts";
@@ -30,7 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const redis = await redisIfThere(join(folder, "redis.pid"));
+    const redis = await redisIfThere();
     if (redis !== null) running.push(redis.kill);
     const postgres = await startEmbeddedPostgres({ dataDir: folder, fast: true });
     running.push(postgres.stop);
@@ -45,9 +44,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return teardown;
 }
 
-async function redisIfThere(pidFile: string): Promise<RedisServer | null> {
+async function redisIfThere(): Promise<RedisServer | null> {
   try {
-    return await startRedisServer({ pidFile });
+    return await startRedisServer();
   } catch (error) {
     if (!(error instanceof RedisMissingError)) throw error;
     // Where the result counts, a skipped half would look like a pass.

@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { freePort } from "@tl-engine/local/free-port.ts";
+import { makeRunFolder } from "./left-behind.ts";
 
 /** A `redis-server` of our own on loopback, without persistence: a restart loses everything. */
 export interface RedisServer {
@@ -31,29 +33,32 @@ export class RedisMissingError extends Error {
 export interface RedisServerOptions {
   /** More arguments, as `["--maxmemory", "10mb"]`. */
   args?: readonly string[];
-  /** A file for its process id, so that a later run can end it if this one is killed. */
-  pidFile?: string;
 }
 
 /** @throws RedisMissingError when there is no `redis-server` on the PATH */
 export async function startRedisServer({
   args = [],
-  pidFile,
 }: RedisServerOptions = {}): Promise<RedisServer> {
   let port = await freePort();
   let server: ChildProcess | null = null;
-  // The process ends with us, also when a test forgets it.
-  const endWithUs = (): void => void server?.kill("SIGKILL");
+  let folder: string | null = null;
+  // The process ends with us, also when a test forgets it; when we are killed, the next run ends it.
+  const endWithUs = (): void => {
+    server?.kill("SIGKILL");
+    if (folder !== null) rmSync(folder, { recursive: true, force: true });
+  };
 
   const start = async (): Promise<void> => {
     server = await launch(port, args);
-    if (pidFile !== undefined) writeFileSync(pidFile, String(server.pid));
+    folder = makeRunFolder();
+    writeFileSync(join(folder, "redis.pid"), String(server.pid));
     process.once("exit", endWithUs);
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ending = server;
-    server = null;
     process.off("exit", endWithUs);
+    if (folder !== null) rmSync(folder, { recursive: true, force: true });
+    server = folder = null;
     if (ending === null || ending.exitCode !== null || ending.signalCode !== null) return;
     const exited = once(ending, "exit");
     ending.kill("SIGCONT");
