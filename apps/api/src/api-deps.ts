@@ -31,6 +31,8 @@ export interface AnsweredRequest {
   route: string | null;
   status: number;
   durationMs: number;
+  /** How much of that the caller had asked to wait. */
+  waitedMs: number;
   /** The caller's id; null where nobody was recognised. */
   caller: string | null;
   /** The code of the problem that was answered. */

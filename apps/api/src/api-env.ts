@@ -15,6 +15,8 @@ export interface ApiEnv {
     caller: Caller;
     /** The code of the problem that was answered, for the log. */
     problem?: ProblemCode;
+    /** How long the request was held because its caller asked to wait, ms. */
+    waitedMs?: number;
     /** The execution that the request was about, for the log. */
     executionId?: string;
   };

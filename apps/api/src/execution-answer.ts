@@ -5,6 +5,7 @@ import type { ApiDeps } from "./api-deps.ts";
 import type { ApiContext } from "./endpoint.ts";
 import { matchesTag } from "./entity-tag.ts";
 import { Refusal } from "./problem.ts";
+import { hold } from "./hold.ts";
 import { readInclude } from "./include.ts";
 import { readInteger, readQuery } from "./query.ts";
 import { retryAfterSeconds } from "./retry-after.ts";
@@ -70,12 +71,7 @@ export async function answerExecution(
   const row =
     waitSeconds === undefined
       ? await deps.reader.read(caller, id, include)
-      : await deps.watcher.wait(caller, id, {
-          until: isNews,
-          timeoutMs: waitSeconds * 1000,
-          include,
-          signal: c.req.raw.signal,
-        });
+      : await hold(c, deps, id, { seconds: waitSeconds, include, until: isNews });
   if (row === null || !belongs(row)) throw executionNotFound();
   const etag = etagOf(row);
   c.header("ETag", etag);

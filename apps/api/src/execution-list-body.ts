@@ -18,7 +18,7 @@ export async function answerExecutions(
   more: Record<string, unknown>,
 ): Promise<Response> {
   const { texts, notIncluded }: Described = include.output
-    ? await describeWithOutputs(db.pool, c.get("caller"), rows, include)
+    ? await describeWithOutputs(db, c.get("caller"), rows, include)
     : { texts: rows.map((row) => describeExecution(row, { output: false })), notIncluded: [] };
   const rest = { ...more, ...(notIncluded.length > 0 && { not_included: notIncluded }) };
   return jsonText(c, 200, `{"executions":[${texts.join(",")}],${JSON.stringify(rest).slice(1)}`);

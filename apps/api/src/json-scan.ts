@@ -24,7 +24,7 @@ export function scanJson(bytes: Uint8Array): JsonScan {
   let suspectNumber = false;
   let digits = 0;
   for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
+    const byte = bytes[i] ?? 0;
     if (inString) {
       if (byte === quote) inString = false;
       else if (byte === backslash) {

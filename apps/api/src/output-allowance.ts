@@ -1,7 +1,7 @@
 import { describeExecution } from "@tl-engine/shared/executions/describe.ts";
 import { readExecutions } from "@tl-engine/shared/executions/read.ts";
 import type { CallerRef, ExecutionRow, Include } from "@tl-engine/shared/executions/row.ts";
-import type pg from "pg";
+import type { Database } from "@tl-engine/shared/db/database.ts";
 
 /** How many bytes of executions one answer may carry. */
 export const allowanceBytes = 16 * 1024 * 1024;
@@ -35,7 +35,7 @@ function chunksOf(rows: readonly ExecutionRow[]): ExecutionRow[][] {
  * @param rows read without output
  */
 export async function describeWithOutputs(
-  pool: pg.Pool,
+  { pool }: Database,
   caller: CallerRef,
   rows: readonly ExecutionRow[],
   include: Include,

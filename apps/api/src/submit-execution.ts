@@ -13,6 +13,7 @@ import { invalidBody } from "./body-errors.ts";
 import { checkSubmit } from "./check-submit.ts";
 import type { ApiContext } from "./endpoint.ts";
 import { engineNotFound } from "./engine-ref.ts";
+import { hold } from "./hold.ts";
 import { jsonText } from "./execution-answer.ts";
 import { requestFingerprint } from "./idempotency-key.ts";
 import { preferredWaitSeconds } from "./prefer.ts";
@@ -128,12 +129,11 @@ async function waitForEnd(
   justAccepted: boolean,
 ): Promise<ExecutionRow | null> {
   try {
-    return await deps.watcher.wait(c.get("caller"), id, {
-      until: (row) => isDone(row.status),
-      timeoutMs: seconds * 1000,
+    return await hold(c, deps, id, {
+      seconds,
       include: { output: true, input: false, attempts: false, calls: false },
+      until: (row) => isDone(row.status),
       justAccepted,
-      signal: c.req.raw.signal,
     });
   } catch (error) {
     // It is accepted whatever comes: an answer that says otherwise would be wrong.

@@ -13,6 +13,7 @@ export function reportAnswer({ reportAnswer }: ApiDeps): MiddlewareHandler<ApiEn
       route: c.get("endpoint")?.route.path ?? null,
       status: c.res.status,
       durationMs: performance.now() - startedAt,
+      waitedMs: c.get("waitedMs") ?? 0,
       caller: c.get("caller")?.id ?? null,
       code: c.get("problem") ?? null,
       executionId: c.get("executionId") ?? null,

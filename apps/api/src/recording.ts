@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Catalogue } from "@tl-engine/shared/catalogue/catalogue.ts";
+import type { Database } from "@tl-engine/shared/db/database.ts";
+import { pendingMigrations } from "@tl-engine/shared/db/migrate.ts";
+import type { Canary } from "@tl-engine/shared/executions/canary.ts";
+import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
+import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
+import { createReconciler, type TurnReport } from "@tl-engine/shared/executions/reconcile.ts";
+import { createSubmitter, type Submitter } from "@tl-engine/shared/executions/submit.ts";
+import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts";
+import { registerProcess } from "@tl-engine/shared/process/registry.ts";
+import type { Queue } from "@tl-engine/shared/queue/queue.ts";
+import type { Signals } from "@tl-engine/shared/signals/signals.ts";
+import { unavailable } from "./to-problem.ts";
+
+export interface RecordingOptions {
+  db: Database;
+  queue: Queue;
+  signals: Signals;
+  catalogue: Catalogue;
+  canary: Canary;
+  leaseMs: number;
+  reconcileIntervalMs: number;
+  onError: (error: unknown) => void;
+  onTurn(report: TurnReport): void;
+  /** Hears what the start waits for, once each. */
+  onWait(reason: string): void;
+  hooks?: FaultHooks;
+}
+
+/** What writes to the record: this process' lease, its submitter, its share in reconciling. */
+export interface Recording {
+  /** Refuses with 503 until Postgres was there and migrated. */
+  readonly submitter: Submitter;
+  /** Why nothing can be recorded yet; null once it can. */
+  waitsFor(): string | null;
+  /** Resolves once it can. */
+  readonly started: Promise<void>;
+  /** Enqueues what is under way, gives up the lead and the lease. */
+  stop(): Promise<void>;
+}
+
+interface Parts {
+  submitter: Submitter;
+  stop(): Promise<void>;
+}
+
+/** Starts recording, and waits for Postgres and its migrations for as long as it takes: no crash loop. */
+export function startRecording(options: RecordingOptions): Recording {
+  const { db, catalogue, onError, onWait } = options;
+  const stopping = new AbortController();
+  let waiting: string | null = "postgres";
+  let parts: Parts | null = null;
+  onWait(waiting);
+
+  async function start(): Promise<void> {
+    const patience = { signal: stopping.signal, onError: () => undefined };
+    for (;;) {
+      const pending = await untilAvailable(() => pendingMigrations(db.pool), patience);
+      if (pending.length === 0) break;
+      if (waiting !== "migrations") onWait((waiting = "migrations"));
+      await sleep(500, undefined, { signal: stopping.signal });
+    }
+    await untilAvailable(() => catalogue.ready(), patience);
+    parts = await untilAvailable(() => makeParts(options), patience);
+    waiting = null;
+  }
+
+  const started = start();
+  started.catch((error: unknown) => {
+    if (!stopping.signal.aborted) onError(error);
+  });
+
+  const current = (): Submitter => {
+    if (parts === null) throw unavailable("The service is starting; try again");
+    return parts.submitter;
+  };
+  return {
+    submitter: {
+      submit: async (execution) => current().submit(execution),
+      findReplay: async (...request) => current().findReplay(...request),
+    },
+    waitsFor: () => waiting,
+    started,
+    async stop() {
+      stopping.abort();
+      await started.catch(() => undefined);
+      await parts?.stop();
+    },
+  };
+}
+
+async function makeParts(options: RecordingOptions): Promise<Parts> {
+  const { db, queue, signals, catalogue, canary, leaseMs, onError, hooks } = options;
+  const registration = await registerProcess(db, { kind: "api", leaseMs, onError });
+  const withHooks = hooks === undefined ? {} : { hooks };
+  const enqueuer = createEnqueuer({
+    processId: registration.id,
+    startedAt: registration.startedAt,
+    queue,
+    pool: db.pool,
+    perJob: (engineId, version) => itemsPerJob(shortMsOf(catalogue, engineId, version)),
+    onError,
+    ...withHooks,
+  });
+  registration.reportEnqueuedThrough(() => enqueuer.enqueuedThrough());
+  const reconciler = createReconciler({
+    pool: db.pool,
+    queue,
+    enqueuer,
+    signals,
+    canary,
+    leaseMs,
+    intervalMs: options.reconcileIntervalMs,
+    onError,
+    onTurn: options.onTurn,
+  });
+  reconciler.start();
+  const ensureLease = () => registration.ensureLease();
+  return {
+    submitter: createSubmitter({ db, enqueuer, ensureLease, ...withHooks }),
+    async stop() {
+      await reconciler.stop();
+      await enqueuer.close();
+      await registration.close();
+    },
+  };
+}
+
+function shortMsOf(catalogue: Catalogue, engineId: string, version: number): number | null {
+  const engine = catalogue.versions(engineId).find((one) => one.version === version);
+  return engine?.policy.short_ms ?? null;
+}

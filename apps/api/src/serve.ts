@@ -1,0 +1,120 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { getRequestListener } from "@hono/node-server";
+import { randomUUID } from "node:crypto";
+import type { Hono } from "hono";
+import type { ApiEnv } from "./api-env.ts";
+import { problemBody, Refusal } from "./problem.ts";
+
+export interface ServeOptions {
+  app: Pick<Hono<ApiEnv>, "fetch">;
+  port: number;
+  host: string;
+  /** Hears errors that no answer could be made of. */
+  onError(error: unknown): void;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /**
+   * Ends it without losing an answer: goes on for a moment, so that who balances load sees that it is not ready, and
+   * callers on kept connections learn to go elsewhere; then listens no more; then waits for what is under way.
+   * @param ms how long that may take; what is left then is cut
+   */
+  drain(ms: number): Promise<void>;
+}
+
+/** Bytes of all headers, and of the request line. */
+const maxHeaderSize = 16 * 1024;
+const maxConnections = 10_000;
+/** Longer than load balancers keep a connection, so that they close it and not we under their next request. */
+const keepAliveTimeoutMs = 65_000;
+const lingerMs = 1_000;
+
+/** Opens the port. What cannot become a request is answered with a problem, or cut. */
+export async function serve({ app, port, host, onError }: ServeOptions): Promise<HttpServer> {
+  const listener = getRequestListener(app.fetch, {
+    // An unparsable Host or target: no request exists yet that a handler could answer.
+    errorHandler: (error) => {
+      if (!(error instanceof Error && error.name === "RequestError")) onError(error);
+      return problemResponse();
+    },
+  });
+  const server = createServer(
+    {
+      headersTimeout: 10_000,
+      requestTimeout: 15_000,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      maxHeaderSize,
+      insecureHTTPParser: false,
+      requireHostHeader: true,
+      noDelay: true,
+    },
+    (request, response) => {
+      listener(request, response).catch(onError);
+    },
+  );
+  server.maxConnections = maxConnections;
+  server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
+    answerRaw(error, socket);
+  });
+  // An expectation that is not 100-continue; Node would answer without a body.
+  server.on("checkExpectation", (_request, response) => {
+    response.writeHead(400, problemHeaders).end(malformed());
+  });
+  server.listen(port, host);
+  await once(server, "listening");
+  server.on("error", onError);
+  return {
+    port: (server.address() as AddressInfo).port,
+    drain: (ms) => drain(server, ms),
+  };
+}
+
+const problemHeaders = {
+  "Content-Type": "application/problem+json",
+  "Cache-Control": "no-store",
+  Connection: "close",
+};
+
+function malformed(): string {
+  return problemBody(
+    new Refusal("malformed_request", "The request is not valid HTTP, too slow, or too large"),
+    randomUUID(),
+  );
+}
+
+function problemResponse(): Response {
+  return new Response(malformed(), { status: 400, headers: problemHeaders });
+}
+
+/** Answers what the parser refused: bad framing, headers too large, a request that took too long. */
+function answerRaw(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = malformed();
+  const head = Object.entries({ ...problemHeaders, "Content-Length": Buffer.byteLength(body) })
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join("");
+  socket.end(`HTTP/1.1 400 Bad Request\r\n${head}\r\n${body}`, () => socket.destroy());
+}
+
+async function drain(server: Server, ms: number): Promise<void> {
+  const deadline = performance.now() + ms;
+  await sleep(Math.min(lingerMs, ms / 3));
+  const closed = once(server, "close");
+  server.close();
+  const patience = new AbortController();
+  const tooLong = sleep(Math.max(0, deadline - performance.now()), "late", {
+    signal: patience.signal,
+    ref: false,
+  }).catch(() => "closed");
+  if ((await Promise.race([closed, tooLong])) === "late") server.closeAllConnections();
+  patience.abort();
+  await closed;
+}

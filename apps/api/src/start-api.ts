@@ -1,0 +1,183 @@
+import type { ApiConfig } from "@tl-engine/shared/config/demand.ts";
+import { createCatalogue } from "@tl-engine/shared/catalogue/catalogue.ts";
+import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
+import { createRedisCanary, noCanary } from "@tl-engine/shared/executions/canary.ts";
+import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
+import { createExecutionReader } from "@tl-engine/shared/executions/read.ts";
+import type { TurnReport } from "@tl-engine/shared/executions/reconcile.ts";
+import { createWatcher } from "@tl-engine/shared/executions/watch.ts";
+import { createKeyVerifier } from "@tl-engine/shared/keys/verify-key.ts";
+import type { Log } from "@tl-engine/shared/log/log.ts";
+import { createApiMetrics } from "@tl-engine/shared/metrics/api-metrics.ts";
+import { createReconcilerMetrics } from "@tl-engine/shared/metrics/reconciler-metrics.ts";
+import { createMetrics } from "@tl-engine/shared/metrics/registry.ts";
+import { serveMetrics, type MetricsServer } from "@tl-engine/shared/metrics/serve-metrics.ts";
+import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
+import { openRateLimiter } from "@tl-engine/shared/rate-limit/open-rate-limiter.ts";
+import { openRedis } from "@tl-engine/shared/redis/open-redis.ts";
+import { impatientRedisOptions } from "@tl-engine/shared/redis/redis-options.ts";
+import { openSignals } from "@tl-engine/shared/signals/open-signals.ts";
+import { createAnswerReport } from "./answer-report.ts";
+import { createApp } from "./app.ts";
+import { endpoints } from "./endpoints.ts";
+import { createInputCheck } from "./input-validator.ts";
+import { openapiText } from "./openapi.ts";
+import { createReadiness } from "./readiness.ts";
+import { startRecording } from "./recording.ts";
+import { serve } from "./serve.ts";
+import { tokenVerifier } from "./verify-token.ts";
+
+export interface StartApiOptions {
+  config: ApiConfig;
+  log: Log;
+  /** Places where a fault test may interfere; production passes none. */
+  hooks?: FaultHooks;
+}
+
+export interface RunningApi {
+  readonly port: number;
+  readonly metricsPort: number;
+  /** Resolves once Postgres was there and work can be recorded. */
+  readonly started: Promise<void>;
+  /** Not ready first, held requests answered, what is under way ended, everything closed. */
+  stop(): Promise<void>;
+}
+
+const maxConnections = 20;
+const defaultMetricsPort = 9464;
+
+/** Builds the API process: the only place where its parts are made and put together. */
+export async function startApi({ config, log, hooks }: StartApiOptions): Promise<RunningApi> {
+  const { databaseUrl, redisUrl, host } = config;
+  const onError = (error: unknown): void =>
+    log.warn({ err: error }, "something failed beside a request");
+  const registry = createMetrics("api");
+  const metrics = createApiMetrics(registry);
+  const reconcilerMetrics = createReconcilerMetrics(registry);
+  let closing = false;
+  const isClosing = (): boolean => closing;
+
+  const db = openDatabase({
+    url: databaseUrl,
+    max: maxConnections,
+    applicationName: "tl-api",
+    onError,
+  });
+  const signals = openSignals({ redisUrl, databaseUrl, pool: db.pool, onError });
+  const queue = openQueue({ redisUrl, databaseUrl, lockMs: config.leaseMs, consumed: 0, onError });
+  const redis =
+    redisUrl === null ? null : openRedis(redisUrl, impatientRedisOptions("tl-api"), onError);
+  const limiter = openRateLimiter({
+    redis,
+    pool: db.pool,
+    windowSeconds: config.rateWindowSeconds,
+    log,
+    localGauge: metrics.rateLimitLocal,
+  });
+  const catalogue = createCatalogue(db, signals, onError);
+  const reader = createExecutionReader(db.pool);
+  const watcher = createWatcher({ pool: db.pool, reader, signals, onError });
+  const keys = createKeyVerifier({ db, signals, onError });
+  const recording = startRecording({
+    db,
+    queue,
+    signals,
+    catalogue,
+    canary: redis === null ? noCanary : createRedisCanary(redis),
+    leaseMs: config.leaseMs,
+    reconcileIntervalMs: config.reconcileIntervalMs,
+    onError,
+    onTurn: (report) => {
+      reconcilerMetrics.putBack.inc({ reason: "not_enqueued" }, report.putBack);
+      reconcilerMetrics.putBack.inc({ reason: "worker_lost" }, report.takenBack);
+      logTurn(log, report);
+    },
+    onWait: (reason) => log.info({ reason }, "waiting"),
+    ...(hooks && { hooks }),
+  });
+  const readiness = createReadiness({
+    db,
+    queue,
+    onRedis: redisUrl !== null,
+    waitsFor: () => recording.waitsFor(),
+    isClosing,
+  });
+
+  const app = createApp({
+    settings: config,
+    db,
+    signals,
+    submitter: {
+      ...recording.submitter,
+      async submit(execution) {
+        const result = await recording.submitter.submit(execution);
+        if (result.kind === "accepted") {
+          metrics.executionsAccepted.inc({ engine: execution.engineId });
+        }
+        return result;
+      },
+    },
+    reader,
+    watcher,
+    catalogue,
+    limiter,
+    verifyKey: (key) => keys.verify(key),
+    verifyToken: tokenVerifier(config),
+    checkInput: createInputCheck(),
+    openapi: openapiText(endpoints),
+    readiness,
+    isClosing,
+    reportAnswer: createAnswerReport(log, metrics),
+    reportError: (error, requestId) => {
+      log.error({ err: error, ...(requestId && { request_id: requestId }) }, "a request failed");
+    },
+  });
+  const closeParts = async (): Promise<void> => {
+    watcher.close();
+    catalogue.close();
+    await recording.stop();
+    await keys.close();
+    await limiter.close();
+    redis?.disconnect();
+    await queue.close();
+    await signals.close();
+    await closeDatabase(db);
+  };
+
+  let metricsServer: MetricsServer | null = null;
+  try {
+    metricsServer = await serveMetrics({
+      port: config.metricsPort,
+      defaultPort: defaultMetricsPort,
+      host,
+      registry,
+      ready: readiness,
+      onError,
+    });
+    const { port: metricsPort, close: closeMetrics } = metricsServer;
+    const server = await serve({ app, port: config.port, host, onError });
+    return {
+      port: server.port,
+      metricsPort,
+      started: recording.started,
+      async stop() {
+        closing = true;
+        watcher.wakeAll();
+        await server.drain(config.drainMs);
+        await closeParts();
+        await closeMetrics();
+      },
+    };
+  } catch (error) {
+    await metricsServer?.close();
+    await closeParts();
+    throw error;
+  }
+}
+
+function logTurn(log: Log, report: TurnReport): void {
+  const { putBack, takenBack, failed, durationMs } = report;
+  if (putBack === 0 && takenBack === 0 && failed.length === 0) return;
+  const fields = { count: putBack + takenBack, reasons: failed, duration_ms: durationMs };
+  log.info(fields, `reconciled: ${putBack} put back, ${takenBack} taken back`);
+}
