@@ -1,8 +1,9 @@
-import { once } from "node:events";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { ServerResponse } from "node:http";
 import type { Ready } from "@tl-engine/contract";
 import type { Registry } from "prom-client";
+import { serve, type MetricsServer } from "./serve.ts";
+
+export { MetricsPortTakenError, type MetricsServer } from "./serve.ts";
 
 export interface ServeMetricsOptions {
   /** `metricsPort` of the configuration. null: `defaultPort`, or the next free one; 0: any. */
@@ -19,67 +20,25 @@ export interface ServeMetricsOptions {
   readonly onError: (error: unknown) => void;
 }
 
-export interface MetricsServer {
-  /** The one that was taken, to be logged. */
-  readonly port: number;
-  close(): Promise<void>;
-}
-
-/** The port that was asked for is another process's. */
-export class MetricsPortTakenError extends Error {
-  override name = "MetricsPortTakenError";
-  constructor(port: number) {
-    super(
-      `TL_METRICS_PORT ${port} is taken by another process. Choose another one, 0 for any free one, or leave it out.`,
-    );
-  }
-}
-
-/** How many ports after the default one are tried: as many processes as one host holds. */
-const portsToTry = 100;
-
 /**
  * Serves `/metrics`, `/healthz` and `/readyz` for operators, on a port that callers don't reach.
  * @throws MetricsPortTakenError where `port` is given and taken
  */
-export async function serveMetrics(options: ServeMetricsOptions): Promise<MetricsServer> {
-  const server = createServer(
-    { headersTimeout: 10_000, requestTimeout: 15_000, maxHeaderSize: 16_384 },
-    (request, response) => {
-      const path = request.url?.split("?")[0];
-      answer(options, request.method ?? "", path ?? "", response).catch((error: unknown) => {
-        options.onError(error);
+export function serveMetrics(options: ServeMetricsOptions): Promise<MetricsServer> {
+  const { port, defaultPort, host, onError } = options;
+  return serve({
+    port,
+    defaultPort,
+    host,
+    onError,
+    answer(request, response) {
+      const path = request.url?.split("?")[0] ?? "";
+      answer(options, request.method ?? "", path, response).catch((error: unknown) => {
+        onError(error);
         send(response, 500, "text/plain", "Something went wrong; the log says what.\n");
       });
     },
-  );
-  server.maxConnections = 100;
-  await listenSomewhere(server, options);
-  server.on("error", options.onError);
-  return {
-    port: (server.address() as AddressInfo).port,
-    async close() {
-      server.close();
-      server.closeAllConnections();
-      if (server.listening) await once(server, "close");
-    },
-  };
-}
-
-async function listenSomewhere(server: Server, options: ServeMetricsOptions): Promise<void> {
-  const { port, defaultPort, host } = options;
-  const last = port ?? defaultPort + portsToTry;
-  for (let candidate = port ?? defaultPort; candidate <= last; candidate++) {
-    try {
-      server.listen(candidate, host);
-      await once(server, "listening");
-      return;
-    } catch (error) {
-      const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-      if (!taken) throw error;
-    }
-  }
-  throw new MetricsPortTakenError(last);
+  });
 }
 
 async function answer(
