@@ -1,3 +1,4 @@
+import { defineContract } from "@tl-engine/engine-kit";
 import { expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
 import {
@@ -12,7 +13,7 @@ import { accepted, startScriptedServer } from "./scripted-server.ts";
 const resize = {
   id: "resize",
   version: 2,
-  input: z.strictObject({ url: z.url(), width: z.int().default(100) }),
+  input: z.strictObject({ url: z.string(), width: z.int().default(100) }),
   output: z.object({ bytes: z.int(), note: z.string().default("") }),
 } as const;
 
@@ -42,4 +43,11 @@ test("an engine's contract types its input and output, and pins its version", as
   void (() => client.run(resize, { url: "https://example.com", height: 1 }));
   // @ts-expect-error: a member is missing
   void (() => client.execute(resize, {}));
+});
+
+test("what engine-kit's defineContract makes is such a contract", () => {
+  const contract = defineContract({ ...resize, title: "Resize" });
+  expectTypeOf<InputOf<typeof contract>>().toEqualTypeOf<InputOf<typeof resize>>();
+  expectTypeOf<OutputOf<typeof contract>>().toEqualTypeOf<OutputOf<typeof resize>>();
+  expect(contract).toMatchObject({ id: "resize", version: 2 });
 });
