@@ -5,7 +5,7 @@ import { decisionOf, grantable } from "./window-ask.ts";
 const maxCounters = 100_000;
 
 /** Counts in this process alone: what holds while the shared counter is away. */
-export function createLocalRateLimiter(windowSeconds: number): RateLimiter {
+export function createLocalRateLimiter(windowSeconds: number, now = Date.now): RateLimiter {
   const windowMs = windowSeconds * 1000;
   const counters = new Map<string, { used: number; endsAtMs: number }>();
 
@@ -25,7 +25,7 @@ export function createLocalRateLimiter(windowSeconds: number): RateLimiter {
 
   return {
     async take(callerId, budget, limit, cost = 1) {
-      const nowMs = Date.now();
+      const nowMs = now();
       const counter = counterOf(counterName(callerId, budget), nowMs);
       const ask = { name: "", limit, cost, count: 1 };
       const granted = grantable(ask, counter.used);
