@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import {
   accepted,
   execution,
@@ -14,6 +15,7 @@ import {
 } from "@tl-engine/client/scripted-server";
 import { jwtVerify } from "jose";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { runCli } from "./run-cli.ts";
 
 const main = join(import.meta.dirname, "main.ts");
 const planeKey = "plane-key-0123456789-0123456789-01";
@@ -66,6 +68,19 @@ async function tl(
   child.stdin.end(options.stdin ?? "");
   const [code] = (await once(child, "close")) as [number | null];
   return { code, stdout, stderr };
+}
+
+/** The same in this process, for the many cases that a process each would only make slow. */
+async function tlHere(args: string[], env: Record<string, string> = {}): Promise<Run> {
+  const run = { stdout: "", stderr: "" };
+  const code = await runCli(args, {
+    env: { TL_DATA_DIR: folder, ...env },
+    stdout: { write: (text) => (run.stdout += text) },
+    stderr: { write: (text) => (run.stderr += text) },
+    stdin: Readable.from([]),
+    signal: new AbortController().signal,
+  });
+  return { code, ...run };
 }
 
 const submit = "POST /api/v1/engines/resize/execute";
@@ -218,11 +233,19 @@ test.for<[args: string[], message: RegExp]>([
   [["exekute"], /unknown command 'exekute'/],
   [["status", "0199", "--plain"], /unknown option '--plain'/],
 ])("tl %j is a usage error: one line, exit code 2, nothing sent", async ([args, message]) => {
-  const run = await tl(args);
+  const run = await tlHere(args);
   expect(run.code).toBe(2);
   expect(run.stdout).toBe("");
   expect(run.stderr.split("\n")[0]).toMatch(message);
   expect(api.requests).toEqual([]);
+});
+
+test("a usage error of the real process ends with 2", async () => {
+  expect(await tl(["exekute"])).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: "tl: unknown command 'exekute'\n(Did you mean execute?)\n",
+  });
 });
 
 describe("where the API is, and the key", () => {
@@ -267,7 +290,7 @@ describe("where the API is, and the key", () => {
     [{ TL_URL: "http://user:pw@127.0.0.1:9" }, /TL_URL: .*no user/],
     [{ TL_API_KEY: "ключ" }, /TL_API_KEY holds characters/],
   ])("%j says what to set", async ([env, message]) => {
-    const run = await tl(["engines"], { env });
+    const run = await tlHere(["engines"], env);
     expect(run).toMatchObject({ code: 2, stdout: "" });
     expect(run.stderr).toMatch(message);
   });
