@@ -93,6 +93,7 @@ export function createHosts(options: HostsOptions): Hosts {
     options.engines.filter((engine) => engine.isolation === "inline"),
   );
   const requestOf = new WeakMap<Run, RunRequest>();
+  let closed = false;
   let lastKey = 0;
   let lastHost = 0;
 
@@ -217,7 +218,8 @@ export function createHosts(options: HostsOptions): Hosts {
         owner.stop(run, overdueFailure(request, run.aborted, graceMs));
       }
 
-      owner.run(run);
+      if (closed) run.end({ kind: "cut_off", suspect: false });
+      else owner.run(run);
       return { request, ended: ended.promise, abort };
     },
 
@@ -228,6 +230,7 @@ export function createHosts(options: HostsOptions): Hosts {
     }),
 
     async close() {
+      closed = true;
       watcher.stop();
       const owners = [inline, ...threads.values(), ...alone.values()];
       await Promise.all(owners.map((owner) => owner.close()));

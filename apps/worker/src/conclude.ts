@@ -1,0 +1,116 @@
+import type { StartedExecution } from "@tl-engine/shared/executions/start.ts";
+import type { Settler } from "@tl-engine/shared/executions/settle.ts";
+import type { Log } from "@tl-engine/shared/log/log.ts";
+import { asError } from "./host/as-error.ts";
+import type { RunEnd } from "./host/run.ts";
+import { judge, type Verdict } from "./outcome.ts";
+import type { ServedEngine } from "./served-engine.ts";
+
+/** How an attempt ended, in the words of the log and the metrics. */
+export type AttemptOutcome = "succeeded" | "failed" | "retry" | "canceled" | "given_back" | "stale";
+
+/** Records how a run ended, and tells whoever has to know. Never throws. */
+export type Conclude = (
+  engine: ServedEngine,
+  execution: StartedExecution,
+  end: RunEnd,
+  runMs: number,
+) => Promise<void>;
+
+export interface ConcludeOptions {
+  settler: Settler;
+  giveBack(item: { id: string; dispatch: number; alone: boolean }): Promise<void>;
+  /** Moves a retry forward that waited for the end of its old host. */
+  releaseRetry(item: { id: string; dispatch: number; delayMs: number }): Promise<void>;
+  /** A retry is due in this many ms. */
+  dueIn(ms: number): void;
+  /** A place under the engine's ceiling is free. */
+  placeFreed(engine: ServedEngine): void;
+  onEnded(engine: ServedEngine, outcome: AttemptOutcome, runMs: number): void;
+  log: Log;
+}
+
+/** See {@link Conclude}. */
+export function createConclude(options: ConcludeOptions): Conclude {
+  const { settler, log } = options;
+
+  async function carryOut(verdict: Verdict): Promise<AttemptOutcome> {
+    if (verdict.kind === "give_back") {
+      await verdict.after;
+      return "given_back";
+    }
+    const { settlement, heldBack } = verdict;
+    const status = await settler.settle(settlement);
+    if (status === "queued" && settlement.outcome === "retry") {
+      if (heldBack === null) options.dueIn(settlement.delayMs);
+      else void release(settlement.id, settlement.dispatch + 1, heldBack);
+      return "retry";
+    }
+    return status === "succeeded" || status === "failed" || status === "canceled"
+      ? status
+      : "stale";
+  }
+
+  async function release(
+    id: string,
+    dispatch: number,
+    { lingering, delayMs }: { lingering: { gone: Promise<void> }; delayMs: number },
+  ): Promise<void> {
+    await lingering.gone;
+    try {
+      await options.releaseRetry({ id, dispatch, delayMs });
+      options.dueIn(delayMs);
+    } catch (error) {
+      // It stays due at the later time that its settlement gave it.
+      log.warn({ err: error, execution_id: id }, "a retry could not be moved forward");
+    }
+  }
+
+  return async (engine, execution, end, runMs) => {
+    const verdict = judge(end, execution, engine.descriptor.policy, Math.random());
+    const failure =
+      verdict.kind === "settle" && verdict.settlement.outcome !== "succeeded"
+        ? verdict.settlement.failure
+        : null;
+    const stack = end.kind === "threw" || end.kind === "stopped" ? end.stack : null;
+    const fields = {
+      execution_id: execution.id,
+      engine: execution.engineId,
+      version: execution.version,
+      attempt: execution.attempt,
+      max_attempts: execution.maxAttempts,
+      dispatch: execution.dispatch,
+      queued_ms: Math.round(execution.queuedMs),
+      run_ms: Math.round(runMs * 1_000) / 1_000,
+      ...(execution.alone ? { alone: true } : {}),
+      ...(failure === null
+        ? {}
+        : {
+            error_code: failure.code,
+            retryable: failure.retryable,
+            err: asError(failure.detail, stack),
+          }),
+      ...(verdict.kind === "settle" && verdict.settlement.outcome === "retry"
+        ? { retry_in_ms: verdict.settlement.delayMs }
+        : {}),
+    };
+    try {
+      const outcome = await carryOut(verdict);
+      if (verdict.kind === "give_back") {
+        await options.giveBack({
+          id: execution.id,
+          dispatch: execution.dispatch,
+          alone: verdict.alone,
+        });
+      }
+      options.onEnded(engine, outcome, runMs);
+      if (engine.descriptor.policy.concurrency !== null) options.placeFreed(engine);
+      const line = { ...fields, outcome };
+      if (outcome === "succeeded" || outcome === "canceled") log.info(line, "attempt ended");
+      else log.warn(line, "attempt ended");
+    } catch (error) {
+      // Past its deadline the reconciler ends it.
+      log.error({ ...fields, err: error }, "the end of an attempt could not be recorded");
+    }
+  };
+}

@@ -1,0 +1,111 @@
+import { formatDuration } from "@tl-engine/contract";
+import type { EnginePolicy } from "@tl-engine/shared/catalogue/policy.ts";
+import type { StartedExecution } from "@tl-engine/shared/executions/start.ts";
+import type { Settlement } from "@tl-engine/shared/executions/settle.ts";
+import type { RunFailure } from "./host/protocol.ts";
+import type { Lingering, RunEnd } from "./host/run.ts";
+
+/** An execution waits no longer than this for its next attempt, whatever an engine or another system asks for, ms. */
+const longestDelayMs = 24 * 3_600_000;
+
+/** What has to be written of a run that is over. */
+export type Verdict =
+  | {
+      kind: "settle";
+      settlement: Settlement;
+      /** Its old code may still run: the retry waits for that thread's end and is then due in `delayMs`. */
+      heldBack: { lingering: Lingering; delayMs: number } | null;
+    }
+  | { kind: "give_back"; alone: boolean; after: Promise<void> | null };
+
+type Backoff = Pick<EnginePolicy, "backoff_initial_ms" | "backoff_factor" | "backoff_max_ms">;
+type Held = Pick<StartedExecution, "id" | "dispatch" | "attempt" | "maxAttempts" | "timeoutMs">;
+
+/** From the end of a run to what the record says of it. `random` is from 0 to 1. */
+export function judge(end: RunEnd, execution: Held, backoff: Backoff, random: number): Verdict {
+  switch (end.kind) {
+    case "cut_off":
+      return { kind: "give_back", alone: end.suspect, after: null };
+    case "returned": {
+      if (end.aborted === "timeout")
+        return failed(timeoutOf(execution), null, execution, backoff, random);
+      const { id, dispatch, attempt } = execution;
+      const settlement = {
+        id,
+        dispatch,
+        attempt,
+        outcome: "succeeded",
+        outputText: end.outputText,
+      } as const;
+      return { kind: "settle", settlement, heldBack: null };
+    }
+    case "threw":
+      if (endsHere(end.aborted)) return { kind: "give_back", alone: false, after: null };
+      return failed(
+        end.aborted === "timeout" ? timeoutOf(execution) : end.failure,
+        null,
+        execution,
+        backoff,
+        random,
+      );
+    case "stopped":
+      if (endsHere(end.aborted) && end.failure.code === "timeout") {
+        return { kind: "give_back", alone: false, after: end.lingering?.gone ?? null };
+      }
+      return failed(end.failure, end.lingering, execution, backoff, random);
+  }
+}
+
+/** Wait before the attempt after this one, ms: exponential, with full jitter, so that many do not come back at once. */
+export function backoffMs(attempt: number, backoff: Backoff, random: number): number {
+  const { backoff_initial_ms, backoff_factor, backoff_max_ms } = backoff;
+  return Math.round(
+    random * Math.min(backoff_max_ms, backoff_initial_ms * backoff_factor ** (attempt - 1)),
+  );
+}
+
+function failed(
+  failure: RunFailure,
+  lingering: Lingering | null,
+  execution: Held,
+  backoff: Backoff,
+  random: number,
+): Verdict {
+  const { id, dispatch, attempt, maxAttempts } = execution;
+  const { retryAfterMs, ...said } = failure;
+  if (!failure.retryable || attempt >= maxAttempts) {
+    return {
+      kind: "settle",
+      settlement: { id, dispatch, attempt, outcome: "failed", failure: said },
+      heldBack: null,
+    };
+  }
+  const wanted = retryAfterMs ?? backoffMs(attempt, backoff, random);
+  const delayMs = Math.min(longestDelayMs, wanted);
+  return {
+    kind: "settle",
+    settlement: {
+      id,
+      dispatch,
+      attempt,
+      outcome: "retry",
+      failure: said,
+      delayMs: Math.max(delayMs, lingering?.withinMs ?? 0),
+      reason: retryAfterMs === undefined ? "retry_backoff" : "retry_after",
+    },
+    heldBack: lingering === null ? null : { lingering, delayMs },
+  };
+}
+
+/** Whether it was aborted only because this worker may not go on with it. */
+function endsHere(aborted: string | null): boolean {
+  return aborted === "shutdown" || aborted === "lost";
+}
+
+function timeoutOf({ timeoutMs }: Held): RunFailure {
+  return {
+    code: "timeout",
+    detail: `The attempt did not end within its timeout of ${formatDuration(timeoutMs)}`,
+    retryable: true,
+  };
+}

@@ -1,0 +1,46 @@
+import type { EngineDescriptor } from "@tl-engine/engine-kit";
+import type { HostedEngine } from "./host/hosts.ts";
+import type { DescribedEngine } from "./host/describe-engines.ts";
+import { createSlots, type Slots } from "./slots.ts";
+
+/** An engine version that this worker serves. */
+export interface ServedEngine {
+  readonly name: string;
+  readonly descriptor: EngineDescriptor;
+  readonly hosted: HostedEngine;
+  readonly slots: Slots;
+}
+
+export interface Capacity {
+  /** Slots per engine version. */
+  concurrency: number;
+  /** Threads per engine version that has threads of its own. */
+  threads: number;
+}
+
+/** An engine version with its places: never more than may run at once over all workers, nor than it has threads. */
+export function serve(
+  { module, descriptor }: DescribedEngine,
+  capacity: Capacity,
+  onSlots: (used: number) => void,
+): ServedEngine {
+  const { id, version, policy } = descriptor;
+  const ceiling = policy.concurrency ?? Number.POSITIVE_INFINITY;
+  const places =
+    policy.isolation === "thread"
+      ? Math.min(capacity.concurrency, capacity.threads, ceiling)
+      : Math.min(capacity.concurrency, ceiling);
+  return {
+    name: `${id}@${version}`,
+    descriptor,
+    hosted: {
+      engineId: id,
+      version,
+      module,
+      isolation: policy.isolation,
+      memoryMib: policy.memory_mib,
+      threads: places,
+    },
+    slots: createSlots(places, onSlots),
+  };
+}

@@ -1,0 +1,239 @@
+import { pathToFileURL } from "node:url";
+import { publishEngines } from "@tl-engine/shared/catalogue/publish.ts";
+import type { WorkerConfig } from "@tl-engine/shared/config/demand.ts";
+import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
+import { createRedisCanary, noCanary } from "@tl-engine/shared/executions/canary.ts";
+import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
+import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
+import { createReconciler } from "@tl-engine/shared/executions/reconcile.ts";
+import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts";
+import type { Log } from "@tl-engine/shared/log/log.ts";
+import { createReconcilerMetrics } from "@tl-engine/shared/metrics/reconciler-metrics.ts";
+import { createMetrics } from "@tl-engine/shared/metrics/registry.ts";
+import { serveMetrics } from "@tl-engine/shared/metrics/serve-metrics.ts";
+import { createWorkerMetrics } from "@tl-engine/shared/metrics/worker-metrics.ts";
+import { registerProcess } from "@tl-engine/shared/process/registry.ts";
+import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
+import type { Queue } from "@tl-engine/shared/queue/queue.ts";
+import { openRedis } from "@tl-engine/shared/redis/open-redis.ts";
+import { impatientRedisOptions } from "@tl-engine/shared/redis/redis-options.ts";
+import { openSignals } from "@tl-engine/shared/signals/open-signals.ts";
+import { checkConnections } from "./check-connections.ts";
+import { chooseEngines } from "./choose-engines.ts";
+import { builtInModules, engineModules } from "./engine-modules.ts";
+import { describeEngines } from "./host/describe-engines.ts";
+import { createHostMetrics } from "./host-metrics.ts";
+import { createReadiness } from "./readiness.ts";
+import { serve } from "./served-engine.ts";
+import { waitForRecord } from "./wait-for-record.ts";
+import { within } from "./within.ts";
+import { createWorker } from "./worker.ts";
+
+export interface StartWorkerOptions {
+  config: WorkerConfig;
+  log: Log;
+  /** Where `TL_ENGINES` starts from. */
+  folder: string;
+  /** The environment that engines see. */
+  engineEnv: Record<string, string | undefined>;
+  /** Engines of this worker replace what is published under their versions, whoever else serves it. */
+  replaceEngines?: boolean;
+  /** Places where a fault test may interfere; production passes none. */
+  hooks?: FaultHooks;
+}
+
+export interface RunningWorker {
+  readonly metricsPort: number;
+  /** Resolves once it takes work. Rejects with an EngineLoadError or StartError where it never will. */
+  readonly started: Promise<void>;
+  /** Takes nothing new, lets what runs end, gives back what does not; at once when `hurry` aborts. */
+  stop(hurry: AbortSignal): Promise<void>;
+}
+
+const maxConnections = 10;
+const defaultMetricsPort = 9465;
+/** Closing connections to what does not answer takes no longer than this, ms. */
+const closingMs = 3_000;
+
+/** Builds the worker process: the only place where its parts are made and put together. */
+export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
+  const { config, log, folder } = options;
+  const { databaseUrl, redisUrl, leaseMs } = config;
+  const onError = (error: unknown): void =>
+    log.warn({ err: error }, "something failed beside an execution");
+  const hooks = options.hooks === undefined ? {} : { hooks: options.hooks };
+  const stopping = new AbortController();
+  const patience = { signal: stopping.signal, onError };
+  const resolveFrom = pathToFileURL(`${folder}/`).href;
+  const registry = createMetrics("worker");
+  const hostMetrics = createHostMetrics(registry);
+  const metrics = createWorkerMetrics(registry);
+  const reconcilerMetrics = createReconcilerMetrics(registry);
+
+  const db = openDatabase({
+    url: databaseUrl,
+    max: maxConnections,
+    applicationName: "tl-worker",
+    onError,
+  });
+  let waiting: string | null = "engines";
+  let openedQueue: Queue | null = null;
+  const waitFor = (reason: string): void => {
+    if (reason !== waiting) log.info({ reason }, "waiting");
+    waiting = reason;
+  };
+  const metricsServer = await serveMetrics({
+    port: config.metricsPort,
+    defaultPort: defaultMetricsPort,
+    host: config.host,
+    registry,
+    ready: createReadiness({ db, queue: () => openedQueue, waitsFor: () => waiting }),
+    onError,
+  });
+  /** What has to be closed, in the order in which it was opened. */
+  const closers: (() => Promise<unknown> | void)[] = [
+    () => metricsServer.close(),
+    () => closeDatabase(db),
+  ];
+  let drain: ((hurry: AbortSignal) => Promise<void>) | null = null;
+
+  async function start(): Promise<void> {
+    const modules = [...builtInModules(), ...engineModules(config.engines, folder)];
+    const all = await describeEngines(modules, { resolveFrom, env: options.engineEnv });
+    const chosen = chooseEngines(all, config.workerEngines);
+
+    await waitForRecord(db, waitFor, stopping.signal);
+    const registration = await untilAvailable(
+      () => registerProcess(db, { kind: "worker", leaseMs, onError }),
+      patience,
+    );
+    closers.push(() => registration.close());
+    const signals = openSignals({ redisUrl, databaseUrl, pool: db.pool, onError });
+    closers.push(() => signals.close());
+
+    const publishOptions = { processId: registration.id, replace: options.replaceEngines ?? false };
+    const descriptors = chosen.map(({ descriptor }) => ({
+      ...descriptor,
+      policy: { ...descriptor.policy, uses: [...descriptor.policy.uses] },
+    }));
+    const published = await untilAvailable(
+      () => publishEngines(db, signals, descriptors, publishOptions),
+      patience,
+    );
+    for (const { id, version, reason } of published.refused) {
+      log.error({ engine: id, version, reason }, "an engine version is not served");
+    }
+    const served = new Set(published.served.map(({ id, version }) => `${id}@${version}`));
+    const capacity = { concurrency: config.workerConcurrency, threads: config.threads };
+    const engines = chosen
+      .filter(({ descriptor: { id, version } }) => served.has(`${id}@${version}`))
+      .map((described) => {
+        const { id: engine, version } = described.descriptor;
+        const used = metrics.slotsTaken.labels({ engine, version });
+        const serving = serve(described, capacity, (count) => used.set(count));
+        metrics.slots.set({ engine, version }, serving.slots.total);
+        used.set(0);
+        return serving;
+      });
+    if (redisUrl === null) await checkConnections(db, engines.length, maxConnections + 8);
+
+    const queue = openQueue({
+      redisUrl,
+      databaseUrl,
+      lockMs: leaseMs,
+      consumed: engines.length,
+      onError,
+    });
+    openedQueue = queue;
+    closers.push(() => queue.close());
+    const redis =
+      redisUrl === null
+        ? null
+        : openRedis(redisUrl, impatientRedisOptions("tl-worker-canary"), onError);
+    closers.push(() => redis?.disconnect());
+
+    const shortMs = new Map(
+      all.map(({ descriptor: d }) => [`${d.id}@${d.version}`, d.policy.short_ms]),
+    );
+    const enqueuer = createEnqueuer({
+      processId: registration.id,
+      startedAt: registration.startedAt,
+      queue,
+      pool: db.pool,
+      perJob: (engineId, version) => itemsPerJob(shortMs.get(`${engineId}@${version}`) ?? null),
+      onError,
+      ...hooks,
+    });
+    registration.reportEnqueuedThrough(() => enqueuer.enqueuedThrough());
+    closers.push(() => enqueuer.close());
+    const reconciler = createReconciler({
+      pool: db.pool,
+      queue,
+      enqueuer,
+      signals,
+      canary: redis === null ? noCanary : createRedisCanary(redis),
+      leaseMs,
+      intervalMs: config.reconcileIntervalMs,
+      onError,
+      onTurn(report) {
+        reconcilerMetrics.putBack.inc({ reason: "not_enqueued" }, report.putBack);
+        reconcilerMetrics.putBack.inc({ reason: "worker_lost" }, report.takenBack);
+      },
+    });
+
+    const worker = createWorker({
+      settings: config,
+      engines,
+      resolveFrom,
+      engineEnv: options.engineEnv,
+      db,
+      queue,
+      signals,
+      registration,
+      enqueuer,
+      metrics,
+      hostMetrics,
+      log,
+      onError,
+      ...hooks,
+    });
+    drain = async (hurry) => {
+      await worker.drain(hurry);
+      await within(reconciler.stop(), closingMs);
+    };
+    waitFor("engines");
+    await worker.start();
+    reconciler.start();
+    const slots = engines.map(({ descriptor, slots }) => ({
+      engineId: descriptor.id,
+      version: descriptor.version,
+      slots: slots.total,
+    }));
+    await untilAvailable(() => registration.serve(slots), patience);
+    stopping.signal.throwIfAborted();
+    waiting = null;
+    log.info(
+      { worker_id: registration.id, engines: engines.map(({ name }) => name) },
+      "taking work",
+    );
+  }
+
+  const started = start();
+  started.catch(() => undefined);
+
+  return {
+    metricsPort: metricsServer.port,
+    started,
+    async stop(hurry) {
+      waiting = "shutting_down";
+      stopping.abort();
+      await started.catch(() => undefined);
+      waiting = "shutting_down";
+      await drain?.(hurry);
+      // The lease is given up only when all that was owed to the queue is there or cannot be.
+      for (const close of closers.toReversed()) {
+        await within(Promise.resolve(close()).catch(onError), closingMs);
+      }
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { fileURLToPath } from "node:url";
+import { loadWorkerConfig } from "@tl-engine/shared/config/demand.ts";
+import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
+import type { Log } from "@tl-engine/shared/log/log.ts";
+import { silentLog } from "@tl-engine/shared/log/log.ts";
+import { startWorker, type RunningWorker } from "../start-worker.ts";
+
+/** This app's own test engines, for TL_ENGINES. */
+export const testEngines = ["waiting", "hurting", "answering"]
+  .map((name) => fileURLToPath(new URL(`./engines/${name}.ts`, import.meta.url)))
+  .join(",");
+
+/** Every id among them. */
+const ids = [
+  "test.sleep,test.deaf,test.polite,test.talk",
+  "test.spin.inline,test.spin.thread,test.crash.inline,test.crash.thread,test.leak.inline,test.leak.thread",
+  "test.bad-output,test.throw,test.flaky,test.twice",
+].join(",");
+
+export interface TestWorkerOptions {
+  databaseUrl: string;
+  redisUrl: string | null;
+  env?: Record<string, string>;
+  hooks?: FaultHooks;
+  log?: Log;
+}
+
+/** A whole worker in this process, with the test engines; short grace and lease. */
+export function startTestWorker({
+  databaseUrl,
+  redisUrl,
+  env = {},
+  hooks,
+  log = silentLog,
+}: TestWorkerOptions): Promise<RunningWorker> {
+  return startWorker({
+    config: loadWorkerConfig({
+      DATABASE_URL: databaseUrl,
+      ...(redisUrl === null ? {} : { REDIS_URL: redisUrl }),
+      TL_ENGINES: testEngines,
+      TL_WORKER_ENGINES: ids,
+      TL_METRICS_PORT: "0",
+      TL_GRACE_SECONDS: "1",
+      TL_DRAIN_SECONDS: "1",
+      TL_RECONCILE_INTERVAL_MS: "100",
+      TL_THREADS: "2",
+      ...env,
+    }),
+    log,
+    folder: process.cwd(),
+    engineEnv: {},
+    ...(hooks === undefined ? {} : { hooks }),
+  });
+}

@@ -1,0 +1,220 @@
+import type { Config } from "@tl-engine/shared/config/config.ts";
+import type { Database } from "@tl-engine/shared/db/database.ts";
+import { createDueTimer } from "@tl-engine/shared/executions/due-timer.ts";
+import type { Enqueuer } from "@tl-engine/shared/executions/enqueuer.ts";
+import { readHeld } from "@tl-engine/shared/executions/held.ts";
+import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
+import { makeDueReady, releaseRetries } from "@tl-engine/shared/executions/make-ready.ts";
+import { createProgressWriter } from "@tl-engine/shared/executions/progress.ts";
+import { createCallRecorder } from "@tl-engine/shared/executions/record-calls.ts";
+import { createSettler } from "@tl-engine/shared/executions/settle.ts";
+import { createStarter } from "@tl-engine/shared/executions/start.ts";
+import type { Log } from "@tl-engine/shared/log/log.ts";
+import type { WorkerMetrics } from "@tl-engine/shared/metrics/worker-metrics.ts";
+import type { Registration } from "@tl-engine/shared/process/registry.ts";
+import type { Consumer, Queue } from "@tl-engine/shared/queue/queue.ts";
+import type { Signals } from "@tl-engine/shared/signals/signals.ts";
+import { startComparing } from "./compare-with-record.ts";
+import { createConclude } from "./conclude.ts";
+import { createFillFreedPlaces } from "./fill-freed-places.ts";
+import { createGiveBack } from "./give-back-batch.ts";
+import { createHosts } from "./host/hosts.ts";
+import type { HostMetrics } from "./host-metrics.ts";
+import { createInHandList } from "./in-hand.ts";
+import { putBack } from "./put-back.ts";
+import type { ServedEngine } from "./served-engine.ts";
+import { within } from "./within.ts";
+import { createWork } from "./work.ts";
+
+type WorkerSettings = Pick<Config, "graceMs" | "drainMs" | "maxOutputBytes" | "outboundAllow">;
+
+/** What a worker is made of; `run-worker.ts` builds it, tests build another one. */
+export interface WorkerDeps {
+  settings: WorkerSettings;
+  /** The engine versions that this worker serves: published and not refused. */
+  engines: readonly ServedEngine[];
+  /** The folder, as a file address, from which package names are resolved. */
+  resolveFrom: string;
+  /** The environment that engines see. */
+  engineEnv: Record<string, string | undefined>;
+  db: Database;
+  queue: Queue;
+  signals: Signals;
+  registration: Registration;
+  enqueuer: Enqueuer;
+  metrics: WorkerMetrics;
+  hostMetrics: HostMetrics;
+  log: Log;
+  onError: (error: unknown) => void;
+  hooks?: FaultHooks;
+}
+
+export interface Worker {
+  /** Loads the engines into their hosts and begins to take deliveries. */
+  start(): Promise<void>;
+  /** When a delivery was taken last, by `performance.now()`. */
+  readonly takenAt: number;
+  /**
+   * Takes nothing new and lets what runs go on for up to the drain time, or until `hurry` aborts; gives back what
+   * remains. Resolves when nothing runs here any more.
+   */
+  drain(hurry: AbortSignal): Promise<void>;
+}
+
+/** What is left of a drain gets this long to hear its signal before its threads are ended, ms. */
+const lastWordsMs = 300;
+/** The record of what ended gets this long; after that others find it by this worker's lease, ms. */
+const lastWritesMs = 5_000;
+
+/** See {@link Worker}. */
+export function createWorker(deps: WorkerDeps): Worker {
+  const {
+    settings,
+    engines,
+    db,
+    queue,
+    signals,
+    registration,
+    enqueuer,
+    metrics,
+    hostMetrics,
+    log,
+    onError,
+  } = deps;
+  const hooks = deps.hooks === undefined ? {} : { hooks: deps.hooks };
+  const workerId = registration.id;
+  const stopping = new AbortController();
+  const inHand = createInHandList();
+  const consumers: Consumer[] = [];
+
+  const progress = createProgressWriter(db.pool, signals, onError);
+  const calls = createCallRecorder(db.pool, onError);
+  const giveBack = createGiveBack({ db, enqueuer, signals, onError });
+  const dueTimer = createDueTimer(() => void makeDueReady(db.pool, enqueuer).catch(onError));
+
+  const hosts = createHosts({
+    engines: engines.map((engine) => engine.hosted),
+    spec: {
+      resolveFrom: deps.resolveFrom,
+      outboundAllow: settings.outboundAllow,
+      maxOutputBytes: settings.maxOutputBytes,
+    },
+    env: deps.engineEnv,
+    graceMs: settings.graceMs,
+    log,
+    voices: {
+      log(run, level, message, fields) {
+        const whose =
+          run === null
+            ? {}
+            : {
+                execution_id: run.executionId,
+                engine: run.engine.engineId,
+                version: run.engine.version,
+                attempt: run.attempt,
+                dispatch: run.dispatch,
+              };
+        log[level](whose, fields === null ? message : `${message} ${fields}`);
+      },
+      progress({ executionId, dispatch }, fraction, message) {
+        progress.set({ id: executionId, dispatch, fraction, message });
+      },
+      call(call) {
+        metrics.outboundCalls.inc({ protocol: call.protocol, result: call.error_code ?? "ok" });
+        void calls.record(call);
+      },
+    },
+    onReplaced: hostMetrics.replaced,
+  });
+  hostMetrics.watch(hosts);
+
+  const conclude = createConclude({
+    settler: createSettler({ db, signals, onError, ...hooks }),
+    giveBack,
+    releaseRetry: (item) => releaseRetries(db.pool, [item]),
+    dueIn: (ms) => dueTimer.arm(ms),
+    placeFreed: createFillFreedPlaces(db, enqueuer, onError),
+    onEnded({ descriptor: { id: engine } }, outcome, runMs) {
+      metrics.attempts.inc({ engine, outcome });
+      metrics.attemptDuration.observe({ engine }, runMs / 1_000);
+    },
+    log,
+  });
+
+  const work = createWork({
+    starter: createStarter({
+      db,
+      workerId,
+      graceMs: settings.graceMs,
+      ensureLease: () => registration.ensureLease(),
+      onError,
+      ...hooks,
+    }),
+    hosts,
+    inHand,
+    conclude,
+    putBack: (engine, items) => putBack(queue, engine, items, onError),
+    stopping: stopping.signal,
+    log,
+  });
+
+  const comparison = startComparing({
+    inHand,
+    readHeld: () => readHeld(db.pool, workerId),
+    giveBack,
+    onError,
+    log,
+  });
+  signals.subscribe("cancel", (id) => comparison.look(id));
+  registration.onLost(() => {
+    log.warn(
+      { running: inHand.size },
+      "this worker's lease had ended; what others took back is dropped",
+    );
+    comparison.look();
+  });
+
+  function abortAll(): void {
+    for (const [, { run }] of inHand.entries()) run?.abort("shutdown");
+  }
+
+  return {
+    async start() {
+      await hosts.prepare();
+      for (const engine of engines) {
+        const { id: engineId, version } = engine.descriptor;
+        consumers.push(
+          queue.consume({
+            engineId,
+            version,
+            slots: engine.slots.total,
+            handle: (items) => work.take(engine, items),
+          }),
+        );
+      }
+    },
+
+    get takenAt() {
+      return work.takenAt;
+    },
+
+    async drain(hurry) {
+      stopping.abort();
+      const closed = consumers.map((consumer) => consumer.close().catch(onError));
+      for (const { slots } of engines) slots.close();
+      await registration.setDraining().catch(onError);
+      await within(inHand.none(), settings.drainMs, hurry);
+      if (inHand.size > 0) {
+        log.warn({ running: inHand.size }, "what still runs is given back");
+        abortAll();
+        await within(inHand.none(), lastWordsMs);
+      }
+      // Whatever still runs is cut off, and given back once its thread is gone: it must not overlap its successor.
+      await hosts.close();
+      await within(inHand.none(), lastWritesMs);
+      await within(Promise.all(closed), lastWordsMs);
+      comparison.stop();
+      dueTimer.close();
+    },
+  };
+}
