@@ -34,7 +34,7 @@ export function createTerminal(
   let line: string | null = null;
   const progress = (text: string | null): void => {
     if (!watched || (text === null && line === null)) return;
-    line = text === null ? null : text.slice(0, Math.max(10, (stderr.columns ?? 80) - 1));
+    line = text === null ? null : text.slice(0, Math.max(10, (stderr.columns || 80) - 1));
     stderr.write(`\r\u001b[2K${line ?? ""}`);
   };
   const speak = (stream: OutputStream, text: string): void => {
