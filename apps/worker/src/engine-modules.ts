@@ -1,18 +1,9 @@
-import { basename, dirname, isAbsolute, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { builtInEngineModules } from "@tl-engine/engines";
+import { isAbsolute, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { packageScheme } from "./host/package-scheme.ts";
 import type { EngineModule } from "./host/protocol.ts";
 
 const file = /\.[cm]?[jt]s$/;
-
-/** The modules of the engines that come with tl-engine. */
-export function builtInModules(): EngineModule[] {
-  return builtInEngineModules.map((url) => ({
-    url,
-    source: `engines/${basename(dirname(fileURLToPath(url)))}`,
-  }));
-}
 
 /**
  * The modules that `TL_ENGINES` names: file paths (absolute, `./…`, or ending as a module does), from the folder

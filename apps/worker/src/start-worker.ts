@@ -20,7 +20,8 @@ import { impatientRedisOptions } from "@tl-engine/shared/redis/redis-options.ts"
 import { openSignals } from "@tl-engine/shared/signals/open-signals.ts";
 import { checkConnections } from "./check-connections.ts";
 import { chooseEngines } from "./choose-engines.ts";
-import { builtInModules, engineModules } from "./engine-modules.ts";
+import { engineModules } from "./engine-modules.ts";
+import { builtInModules } from "./host/built-in-modules.ts";
 import { describeEngines } from "./host/describe-engines.ts";
 import { createHostMetrics } from "./host-metrics.ts";
 import { createReadiness } from "./readiness.ts";
