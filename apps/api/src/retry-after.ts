@@ -2,7 +2,7 @@
 interface Unfinished {
   status: string;
   created_at: Date;
-  run_at?: Date | null;
+  run_at: Date | null;
 }
 
 /**

@@ -62,7 +62,7 @@ export async function submitExecution(
       recordWithinMs,
     );
     if (found === null) throw refusal;
-    return answerSubmitted(c, deps, found);
+    return answerSubmitted(c, deps, found, null);
   };
 
   if (engine === null) return replayOr(engineNotFound());
@@ -86,13 +86,20 @@ export async function submitExecution(
     }),
     recordWithinMs,
   );
-  return answerSubmitted(c, deps, result);
+  const { runAt, delayMs } = resolved;
+  return answerSubmitted(
+    c,
+    deps,
+    result,
+    delayMs === null ? runAt : new Date(Date.now() + delayMs),
+  );
 }
 
 async function answerSubmitted(
   c: ApiContext,
   deps: ApiDeps,
   result: SubmitResult,
+  runAt: Date | null,
 ): Promise<Response> {
   if (result.kind === "mismatch") {
     throw new Refusal(
@@ -100,7 +107,10 @@ async function answerSubmitted(
       "This Idempotency-Key belongs to another request; a new request needs a new key",
     );
   }
-  let described: AcceptedExecution & { run_at?: Date | null } = result.execution;
+  let described: AcceptedExecution & { run_at: Date | null } = {
+    ...result.execution,
+    run_at: runAt,
+  };
   const { id } = described;
   c.set("executionId", id);
   c.header("Location", executionLinks(id, described.engine_id).self);
