@@ -1,0 +1,167 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { createClient, type Client, type ClientOptions } from "@tl-engine/client";
+import { SignJWT } from "jose";
+import { onTestFailed } from "vitest";
+import { startProcess, type LogLine, type RunningProcess } from "./running-process.ts";
+
+export const repository = join(import.meta.dirname, "..", "..");
+
+/** One API process that listens. */
+export interface Api extends RunningProcess {
+  readonly url: string;
+  readonly metricsUrl: string;
+  /** Resolves once it can record. */
+  ready(): Promise<void>;
+}
+
+/** One worker process. */
+export interface Worker extends RunningProcess {
+  readonly metricsUrl: string;
+  /** Its id in the record; resolves once it takes work. */
+  ready(): Promise<string>;
+}
+
+export interface DeploymentOptions {
+  databaseUrl: string;
+  /** null: BullMQ on Postgres. */
+  redisUrl: string | null;
+  apis: number;
+  workers: number;
+  /** File names in `e2e/engines`, without `.ts`. */
+  engines?: readonly string[];
+  /** More variables for all processes. */
+  env?: Record<string, string>;
+  /** False: the start does not wait until everything is ready. */
+  awaitReady?: boolean;
+}
+
+/** API and worker processes on one database, as an operator would run them. */
+export interface Deployment {
+  readonly apis: Api[];
+  readonly workers: Worker[];
+  readonly planeKey: string;
+  /** One more; it is added to the list and not awaited. */
+  startApi(): Promise<Api>;
+  startWorker(): Promise<Worker>;
+  /** A client of one API, as tl-plane unless another credential is given. */
+  client(api?: number, options?: Partial<ClientOptions>): Client;
+  /** A front end's token. */
+  token(subject: string, claims?: Record<string, unknown>): Promise<string>;
+  /** Shows what the processes said if the test that runs now fails. */
+  showLogsOnFailure(): void;
+  /** Ends all. */
+  stop(): Promise<void>;
+}
+
+/** Starts a deployment; processes that can't start fail it with their own words. */
+export async function startDeployment(options: DeploymentOptions): Promise<Deployment> {
+  const { databaseUrl, redisUrl, engines = [], awaitReady = true } = options;
+  const planeKey = randomBytes(32).toString("hex");
+  const jwtSecret = randomBytes(32).toString("hex");
+  const env: Record<string, string> = {
+    PATH: process.env["PATH"] ?? "",
+    DATABASE_URL: databaseUrl,
+    ...(redisUrl === null ? {} : { REDIS_URL: redisUrl }),
+    PORT: "0",
+    TL_METRICS_PORT: "0",
+    TL_PLANE_API_KEY: planeKey,
+    TL_JWT_SECRET: jwtSecret,
+    TL_SECRET_KEY: randomBytes(32).toString("base64"),
+    TL_THREADS: "2",
+    TL_ENGINES: engines
+      .map((name) => join(import.meta.dirname, "..", "engines", `${name}.ts`))
+      .join(","),
+    ...options.env,
+  };
+  const entry = (app: string): string => join(repository, "apps", app, "src", "main.ts");
+  const apis: Api[] = [];
+  const workers: Worker[] = [];
+  const named = (msg: string) => (line: LogLine) => line.msg === msg;
+
+  const deployment: Deployment = {
+    apis,
+    workers,
+    planeKey,
+    async startApi() {
+      const started = startProcess({
+        name: `api ${apis.length}`,
+        entry: entry("api"),
+        env,
+        cwd: repository,
+      });
+      const [listening, metrics] = await Promise.all([
+        started.says("listening", named("listening")),
+        started.says("metrics", named("metrics")),
+      ]);
+      const api: Api = Object.defineProperties(started, {
+        url: { value: `http://127.0.0.1:${String(listening["port"])}` },
+        metricsUrl: { value: `http://127.0.0.1:${String(metrics["port"])}` },
+        ready: { value: () => started.says("ready", named("ready")).then(() => undefined) },
+      }) as Api;
+      apis.push(api);
+      return api;
+    },
+    async startWorker() {
+      const started = startProcess({
+        name: `worker ${workers.length}`,
+        entry: entry("worker"),
+        env,
+        cwd: repository,
+      });
+      const metrics = await started.says("metrics", named("metrics"));
+      const worker: Worker = Object.defineProperties(started, {
+        metricsUrl: { value: `http://127.0.0.1:${String(metrics["port"])}` },
+        ready: {
+          value: async () =>
+            (await started.says("taking work", named("taking work")))["worker_id"] as string,
+        },
+      }) as Worker;
+      workers.push(worker);
+      return worker;
+    },
+    client(api = 0, given = {}) {
+      const baseUrl = apis[api]?.url;
+      if (baseUrl === undefined) throw new Error(`There is no API ${api}`);
+      const credential = given.apiKey || given.token ? {} : { apiKey: planeKey };
+      return createClient({ baseUrl, ...credential, ...given });
+    },
+    token: (subject, claims = {}) =>
+      new SignJWT(claims)
+        .setProtectedHeader({ alg: "HS256" })
+        .setSubject(subject)
+        .setIssuer("tl-engine")
+        .setAudience("tl-engine")
+        .setIssuedAt()
+        .setExpirationTime("10m")
+        .sign(new TextEncoder().encode(jwtSecret)),
+    showLogsOnFailure() {
+      onTestFailed(() => {
+        for (const one of [...apis, ...workers]) {
+          const said = one.text().slice(-20_000);
+          console.log(`--- ${one.name} (${one.ended ? "ended" : "lives"}) said:\n${said}`);
+        }
+      });
+    },
+    async stop() {
+      await Promise.all(
+        [...apis, ...workers].map((one) => {
+          one.signal("SIGCONT");
+          return one.kill();
+        }),
+      );
+    },
+  };
+
+  try {
+    await Promise.all([
+      ...Array.from({ length: options.apis }, () => deployment.startApi()),
+      ...Array.from({ length: options.workers }, () => deployment.startWorker()),
+    ]);
+    if (awaitReady) await Promise.all([...apis, ...workers].map((one) => one.ready()));
+  } catch (error) {
+    await deployment.stop();
+    throw error;
+  }
+  return deployment;
+}
