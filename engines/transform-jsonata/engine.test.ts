@@ -29,6 +29,11 @@ test("queries, reshapes and aggregates", async () => {
       { name: "b", price: 10, quantity: 1 },
     ],
   });
+  expect(await evaluate("$pad('é', -3, '#') & $join(['a', 'b'], '-') & $string([1])")).toBe(
+    "##éa-b[1]",
+  );
+  expect(await evaluate("$split('a b', ' ')")).toEqual(["a", "b"]);
+  expect(await evaluate("'x' ~> $pad(2, '.') ~> $replace('x', 'y')")).toBe("y.");
   expect(await evaluate("$base64decode($base64encode('hé'))")).toBe("hé");
   expect(await evaluate("$map([1..3], function($v) { $v * $v })")).toEqual([1, 4, 9]);
   expect(await evaluate("$fromMillis(0)")).toBe("1970-01-01T00:00:00.000Z");
@@ -62,6 +67,20 @@ test("runaway recursion and ranges end with a reason", async () => {
     /D1011.*recursi/s,
   );
   expect((await failureOf("[1..9999999].($)")).message).toMatch(/D2015|D2014/);
+});
+
+test.each([
+  ["$pad('x', 500000000)", "engine_error"],
+  ["$pad('x', -5000000, 'long filler')", "engine_error"],
+  ["($f := function($s, $n) { $n = 0 ? $s : $f($s & $s, $n - 1) }; $f('x', 40))", "engine_error"],
+  ["($s := $pad('x', 4000000); $join([1..1000].($s)))", "engine_error"],
+  ["($s := $pad('x', 3000000); $string([1..1000].($s)))", "engine_error"],
+  ["$split($pad('x', 4000000), '')", "engine_error"],
+  ["$replace($pad('x', 4000000), 'x', $pad('y', 4000000))", "engine_error"],
+  ["($s := $pad('x', 3000000); [1..1000].($s))", "output_too_large"],
+  ["[1..150000].{$pad('k', 90): $}", "output_too_large"],
+])("%s does not fill the memory", async (expression, code) => {
+  expect((await failureOf(expression)).code).toBe(code);
 });
 
 test("an endless loop hears the signal", async () => {

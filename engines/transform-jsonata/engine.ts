@@ -1,10 +1,6 @@
-import { setImmediate } from "node:timers/promises";
 import { defineEngine, TerminalError } from "@tl-engine/engine-kit";
 import { transformJsonataContract } from "./contract.ts";
-import { type Evaluation, evaluateInRealm } from "./realm.ts";
-
-/** How long an evaluation runs before it lets its thread hear of a timeout or a cancel. */
-const breathMs = 25;
+import { evaluateInRealm, type EvaluationError } from "./realm.ts";
 
 export default defineEngine({
   ...transformJsonataContract,
@@ -14,16 +10,7 @@ export default defineEngine({
   maxAttempts: { default: 1, max: 3 },
 
   async run({ expression, data, bindings }, ctx) {
-    let last = Date.now();
-    const pause = (): Promise<void> | undefined => {
-      if (Date.now() - last < breathMs) return undefined;
-      return setImmediate().then(() => {
-        last = Date.now();
-        ctx.signal.throwIfAborted();
-      });
-    };
-    const evaluation = await evaluateInRealm(expression, data, bindings, pause);
-    ctx.signal.throwIfAborted();
+    const evaluation = await evaluateInRealm(expression, data, bindings, ctx.signal);
     if ("error" in evaluation) throw failureOf(evaluation.error);
     if (evaluation.result === "") {
       throw new TerminalError("The expression's result is a function; call it", {
@@ -34,8 +21,13 @@ export default defineEngine({
   },
 });
 
-function failureOf(error: Extract<Evaluation, { error: unknown }>["error"]): TerminalError {
+function failureOf(error: EvaluationError): TerminalError {
   const { code, message, position, token, parsed } = error;
+  if (error.tooLarge) {
+    return new TerminalError("The expression's result is too large; aggregate or filter it", {
+      code: "output_too_large",
+    });
+  }
   const place = position === undefined ? "" : ` at position ${position}`;
   // Not JSONata's own: a stack that overflowed, a text that grew beyond all bounds.
   const what = code ?? "evaluation failed";

@@ -15,7 +15,7 @@ export function compileSchema(schema: AnySchema): ValidateFunction {
   if (asked !== undefined && asked !== dialect && asked !== `${dialect}#`) {
     throw wrongSchema("/$schema", `only ${dialect} is supported, not ${JSON.stringify(asked)}`);
   }
-  const ajv = new Ajv2020({ allErrors: true, strict: false, logger: false, addUsedSchema: false });
+  const ajv = new Ajv2020({ allErrors: true, strict: false, logger: false });
   addFormats.default(ajv);
   let validate: ValidateFunction;
   try {
