@@ -25,7 +25,13 @@ export async function startProcess(
   ready: (child: ChildProcess) => Promise<unknown> = (child) => once(child, "message"),
 ): Promise<ChildProcess> {
   const child = spawn(process.execPath, [file], {
-    env: { PATH: process.env["PATH"], ...env },
+    env: {
+      PATH: process.env["PATH"],
+      ...(process.env["BENCH_NODE_OPTIONS"]
+        ? { NODE_OPTIONS: process.env["BENCH_NODE_OPTIONS"] }
+        : {}),
+      ...env,
+    },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   await Promise.race([

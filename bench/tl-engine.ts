@@ -59,7 +59,7 @@ export async function startTlEngine(
     roundTrip: (pool) => submit(pool, true),
     async unfinished() {
       const { rows } = await db.query(
-        "SELECT count(*)::int AS n FROM executions WHERE finished_at IS NULL",
+        "SELECT count(*)::int AS n FROM executions WHERE deadline_at IS NOT NULL",
       );
       return rows[0].n;
     },

@@ -21,6 +21,19 @@ export interface DatabaseOptions {
   onError: (error: Error) => void;
 }
 
+/**
+ * Every statement of ours finds its rows by an index. A prepared statement is planned while the table is small, and the
+ * plan stays when it has grown: one that reads the whole table would make each start dearer than the one before.
+ */
+const sessionSettings = [
+  // Times are compared and shown in UTC whatever the server's zone is.
+  "timezone=UTC",
+  "enable_seqscan=off",
+  "enable_hashjoin=off",
+  "enable_mergejoin=off",
+  "jit=off",
+];
+
 /** Opens a pool; connections are made on first use. */
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
@@ -30,8 +43,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionTimeoutMillis: 2_000,
     query_timeout: options.queryTimeoutMs ?? 10_000,
     keepAlive: true,
-    // Times are compared and shown in UTC whatever the server's zone is.
-    options: "-c timezone=UTC",
+    options: sessionSettings.map((setting) => `-c ${setting}`).join(" "),
   });
   pool.on("error", options.onError);
   // A checked-out client that loses its connection emits on itself as well (brianc/node-postgres#3202).

@@ -45,6 +45,7 @@ const next = `CASE WHEN s.outcome = 'succeeded' THEN 'succeeded' WHEN e.cancel_r
   WHEN s.outcome = 'retry' THEN 'queued' ELSE 'failed' END`;
 const retried = `(s.outcome = 'retry' AND e.cancel_requested_at IS NULL)`;
 
+// The rows are found by id: `|| ''` keeps the planner from walking a partial index instead.
 const statement = `
 UPDATE executions e SET status = ${next},
   attempt_ended_at = now(),
@@ -62,14 +63,14 @@ UPDATE executions e SET status = ${next},
     'outcome', 'failed', 'error', s.error::jsonb) ELSE e.earlier_attempts END
 FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::text[])
   AS s(id, dispatch, outcome, output, error, delay_ms, reason)
-WHERE e.id = s.id AND e.dispatch = s.dispatch AND e.status = 'running'
+WHERE e.id = s.id AND e.dispatch = s.dispatch AND e.status || '' = 'running'
 RETURNING e.id, e.status`;
 
 /** See {@link Settler}; settlements that come while a commit is in flight share the next one. */
 export function createSettler({ db, signals, onError, hooks }: SettlerOptions): Settler {
   const batcher = createBatcher<Settlement, Settled>({
     maxItems: 256,
-    lanes: 2,
+    lanes: 1,
     run: async (batch) => {
       await hooks?.beforeSettle?.();
       try {

@@ -67,7 +67,7 @@ export function createStarter(options: StarterOptions): Starter {
   const { db, workerId, graceMs, ensureLease, onError, hooks } = options;
   const batcher = createBatcher<DeliveryItem, StartedExecution | null>({
     maxItems: 256,
-    lanes: 2,
+    lanes: 1,
     run: async (items) => {
       await ensureLease();
       const { rows } = await db.pool.query<StartedRow>({

@@ -42,7 +42,7 @@ export interface SubmitterOptions {
 export function createSubmitter({ db, enqueuer, ensureLease, hooks }: SubmitterOptions): Submitter {
   const batcher = createBatcher<NewExecution, Recorded | null>({
     maxItems: 256,
-    lanes: 2,
+    lanes: 1,
     run: async (batch) => {
       await ensureLease();
       try {
