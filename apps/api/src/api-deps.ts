@@ -57,6 +57,8 @@ export interface ApiDeps {
   /** The OpenAPI document, as text. */
   openapi: string;
   readiness(): Promise<Ready>;
+  /** Until Postgres was there and migrated once, nothing but the public endpoints can be answered. */
+  isStarting(): boolean;
   isClosing(): boolean;
   /** Hears each request once it is answered. */
   reportAnswer(answer: AnsweredRequest): void;

@@ -14,6 +14,14 @@ export interface ServeOptions {
   host: string;
   /** Hears errors that no answer could be made of. */
   onError(error: unknown): void;
+  timeouts?: HttpTimeouts;
+}
+
+/** How long a request may take to arrive, ms; looked at every `checkMs`. */
+export interface HttpTimeouts {
+  headersMs: number;
+  wholeMs: number;
+  checkMs: number;
 }
 
 export interface HttpServer {
@@ -32,9 +40,16 @@ const maxConnections = 10_000;
 /** Longer than load balancers keep a connection, so that they close it and not we under their next request. */
 const keepAliveTimeoutMs = 65_000;
 const lingerMs = 1_000;
+const usualTimeouts: HttpTimeouts = { headersMs: 10_000, wholeMs: 15_000, checkMs: 1_000 };
 
 /** Opens the port. What cannot become a request is answered with a problem, or cut. */
-export async function serve({ app, port, host, onError }: ServeOptions): Promise<HttpServer> {
+export async function serve({
+  app,
+  port,
+  host,
+  onError,
+  timeouts = usualTimeouts,
+}: ServeOptions): Promise<HttpServer> {
   const listener = getRequestListener(app.fetch, {
     // An unparsable Host or target: no request exists yet that a handler could answer.
     errorHandler: (error) => {
@@ -44,13 +59,14 @@ export async function serve({ app, port, host, onError }: ServeOptions): Promise
   });
   const server = createServer(
     {
-      headersTimeout: 10_000,
-      requestTimeout: 15_000,
-      connectionsCheckingInterval: 1_000,
+      headersTimeout: timeouts.headersMs,
+      requestTimeout: timeouts.wholeMs,
+      connectionsCheckingInterval: timeouts.checkMs,
       keepAliveTimeout: keepAliveTimeoutMs,
       maxHeaderSize,
       insecureHTTPParser: false,
-      requireHostHeader: true,
+      // Node's own refusal has no body; a missing Host is refused by the listener's error handler.
+      requireHostHeader: false,
       noDelay: true,
     },
     (request, response) => {
@@ -63,7 +79,9 @@ export async function serve({ app, port, host, onError }: ServeOptions): Promise
   });
   // An expectation that is not 100-continue; Node would answer without a body.
   server.on("checkExpectation", (_request, response) => {
-    response.writeHead(400, problemHeaders).end(malformed());
+    const body = malformed();
+    const length = { "Content-Length": Buffer.byteLength(body) };
+    response.writeHead(400, { ...problemHeaders, ...length }).end(body);
   });
   server.listen(port, host);
   await once(server, "listening");

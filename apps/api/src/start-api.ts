@@ -126,6 +126,7 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     checkInput: createInputCheck(),
     openapi: openapiText(endpoints),
     readiness,
+    isStarting: () => recording.waitsFor() !== null,
     isClosing,
     reportAnswer: createAnswerReport(log, metrics),
     reportError: (error, requestId) => {

@@ -108,7 +108,7 @@ test.each([
     JSON.parse('{"__proto__":{"x":1},"constructor":1,"toString":2}'),
   ],
   ["any character", "\u0001\uffff😀\ud83d\ude00"],
-  ["exact integers", [9007199254740991, -9007199254740991, 0.1, 1e300, 1e-400]],
+  ["exact integers", [9007199254740991, -9007199254740991, 0.1, 1e300]],
 ])("input is kept as sent: %s", async (_name, input) => {
   const { execution_id } = await accepted(await submit(echo, { input }));
   expect(JSON.stringify((await execution(execution_id, "?include=input")).input)).toBe(

@@ -2,6 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import type { ApiDeps } from "../api-deps.ts";
 import type { ApiEnv } from "../api-env.ts";
 import { budgetOf, type Endpoint } from "../endpoint.ts";
+import { unavailable } from "../to-problem.ts";
 import { authenticate, type Credentials } from "./authenticate.ts";
 import { takeFromBudget } from "./rate-limit.ts";
 import { requireAccess } from "./require-access.ts";
@@ -10,12 +11,13 @@ import { requireAccess } from "./require-access.ts";
 export function guard(
   endpoint: Endpoint,
   credentials: Credentials,
-  { limiter, settings }: ApiDeps,
+  { limiter, settings, isStarting }: ApiDeps,
 ): MiddlewareHandler<ApiEnv> {
   const { access } = endpoint;
   const budget = budgetOf(endpoint);
   return async function guard(c, next) {
     if (access !== "public") {
+      if (isStarting()) throw unavailable("The service is starting; try again");
       const caller = await authenticate(c, credentials);
       await takeFromBudget(c, caller, budget, limiter, settings);
       requireAccess(caller, typeof access === "function" ? access(c) : access);

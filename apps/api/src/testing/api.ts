@@ -37,7 +37,7 @@ export interface AskInit {
   headers?: Record<string, string>;
   /** Sent as JSON. */
   json?: unknown;
-  body?: BodyInit;
+  body?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
   /** A header that says who asks; tl-plane where it is left out, nobody where it is null. */
   as?: Record<string, string> | null;
 }
@@ -120,6 +120,7 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
     checkInput: createInputCheck(),
     openapi: openapiText(endpoints),
     readiness: () => Promise.resolve({ status: "ready", reasons: [], degraded: [] }),
+    isStarting: () => false,
     isClosing: () => false,
     reportAnswer: (answer) => void answers.push(answer),
     reportError: (error) => void defects.push(error),
