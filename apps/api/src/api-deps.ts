@@ -55,7 +55,7 @@ export interface ApiDeps {
   verifyToken: VerifyToken;
   checkInput: CheckInput;
   /** The OpenAPI document, as text. */
-  openapi: string;
+  openapi(): string;
   readiness(): Promise<Ready>;
   /** Until Postgres was there and migrated once, nothing but the public endpoints can be answered. */
   isStarting(): boolean;

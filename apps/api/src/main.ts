@@ -18,12 +18,14 @@ try {
   const api = await startApi({ config, log });
   log.info({ port: api.port, address: `http://${config.host}:${api.port}` }, "listening");
   log.info({ port: api.metricsPort }, "metrics");
+  let stopping = false;
   api.started.then(
     () => log.info({}, "ready"),
-    () => undefined,
+    (error: unknown) => {
+      if (!stopping) crash(error);
+    },
   );
 
-  let stopping = false;
   const stop = (reason: string): void => {
     // Asked a second time: somebody is in a hurry.
     if (stopping) process.exit(1);

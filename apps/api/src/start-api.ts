@@ -55,6 +55,8 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
   const metrics = createApiMetrics(registry);
   const reconcilerMetrics = createReconcilerMetrics(registry);
   let closing = false;
+  // Made when it is asked for: it takes some MiB.
+  let document: string | null = null;
   const isClosing = (): boolean => closing;
 
   const db = openDatabase({
@@ -124,7 +126,7 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     verifyKey: (key) => keys.verify(key),
     verifyToken: tokenVerifier(config),
     checkInput: createInputCheck(),
-    openapi: openapiText(endpoints),
+    openapi: () => (document ??= openapiText(endpoints)),
     readiness,
     isStarting: () => recording.waitsFor() !== null,
     isClosing,

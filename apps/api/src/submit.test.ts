@@ -256,10 +256,13 @@ describe("Idempotency-Key", () => {
     await accepted(await keyed("k-3", { input: good }, resize));
   });
 
-  test("100 at once are one execution", async () => {
+  test("100 at once over two processes are one execution", async () => {
+    const other = await openTestApi({ database: api.database });
+    const init = { json: { input: 4 }, headers: { "Idempotency-Key": "k-4" } };
     const answers = await Promise.all(
-      Array.from({ length: 100 }, () => keyed("k-4", { input: 4 })),
+      Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? api : other).ask(echo, init)),
     );
+    await other.close();
     const ids = await Promise.all(answers.map(async (one) => (await accepted(one)).execution_id));
     expect(new Set(ids).size).toBe(1);
     const replayed = answers.filter((one) => one.headers.get("idempotency-replayed") === "true");

@@ -19,6 +19,6 @@ export const openapiJson: Endpoint = {
   access: "public",
   handle(c, { openapi }) {
     readQuery(c, []);
-    return jsonText(c, 200, openapi);
+    return jsonText(c, 200, openapi());
   },
 };

@@ -45,6 +45,7 @@ export interface AskInit {
 /** The API on a database of its own, asked in memory; executions are moved on by hand. */
 export interface TestApi {
   stack: Stack;
+  database: FreshDatabase;
   answers: AnsweredRequest[];
   defects: unknown[];
   ask(path: string, init?: AskInit): Promise<Response>;
@@ -118,7 +119,7 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
       jwtAudience: "tl-engine",
     }),
     checkInput: createInputCheck(),
-    openapi: openapiText(endpoints),
+    openapi: () => openapiText(endpoints),
     readiness: () => Promise.resolve({ status: "ready", reasons: [], degraded: [] }),
     isStarting: () => false,
     isClosing: () => false,
@@ -146,6 +147,7 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
   };
   return {
     stack,
+    database,
     answers,
     defects,
     deps,
