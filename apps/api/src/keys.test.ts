@@ -1,7 +1,7 @@
 import { keyListSchema, keySchema, keyWithSecretSchema } from "@tl-engine/contract";
 import type { Key, KeyWithSecret, Problem } from "@tl-engine/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openTestApi, type TestApi } from "./testing/api.ts";
+import { openTestApi, soon, type TestApi } from "./testing/api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
@@ -95,17 +95,17 @@ test("the list shows all, newest first, in pages", async () => {
 describe("changes", () => {
   const patch = (id: string, json: unknown) => api.ask(`${keys}/${id}`, { method: "PATCH", json });
 
-  test("are felt at once in this process", async () => {
+  test("are felt within 5 s", async () => {
     const { id, key } = await create();
     expect(await comesIn(key)).toBe(true);
     expect(await (await patch(id, { is_active: false })).json()).toMatchObject({
       is_active: false,
     });
-    await expect.poll(() => comesIn(key)).toBe(false);
+    await expect.poll(() => comesIn(key), soon).toBe(false);
     expect((await patch(id, { is_active: true, name: "other" })).status).toBe(200);
-    await expect.poll(() => comesIn(key)).toBe(true);
+    await expect.poll(() => comesIn(key), soon).toBe(true);
     expect((await patch(id, { scopes: ["executions:read"] })).status).toBe(200);
-    await expect.poll(() => comesIn(key)).toBe(false);
+    await expect.poll(() => comesIn(key), soon).toBe(false);
     expect((await patch(id, {})).status).toBe(200);
   });
 
@@ -116,7 +116,7 @@ describe("changes", () => {
       expect(response.status).toBe(204);
       expect(await response.text()).toBe("");
     }
-    await expect.poll(() => comesIn(key)).toBe(false);
+    await expect.poll(() => comesIn(key), soon).toBe(false);
     const changed = await patch(id, { is_active: true });
     expect([changed.status, await code(changed)]).toEqual([409, "key_revoked"]);
     const rerolled = await api.ask(`${keys}/${id}/reroll`, { method: "POST" });
@@ -136,15 +136,15 @@ describe("changes", () => {
     expect(rerolled.status).toBe(201);
     const second = (await rerolled.json()) as KeyWithSecret;
     expect(second.id).toBe(id);
-    await expect.poll(() => comesIn(second.key)).toBe(true);
+    await expect.poll(() => comesIn(second.key), soon).toBe(true);
     expect(await comesIn(key)).toBe(true);
     expect((await api.ask(self, { as: { "X-API-Key": second.key } })).status).toBe(200);
 
     const third = (await (
       await api.ask(`${keys}/${id}/reroll`, { method: "POST" })
     ).json()) as KeyWithSecret;
-    await expect.poll(() => comesIn(third.key)).toBe(true);
-    await expect.poll(() => comesIn(second.key)).toBe(false);
+    await expect.poll(() => comesIn(third.key), soon).toBe(true);
+    await expect.poll(() => comesIn(second.key), soon).toBe(false);
     expect(await comesIn(key)).toBe(false);
     for (const overlap of ["8d", "x", 5, "-1s"]) {
       expect((await api.ask(`${keys}/${id}/reroll`, { json: { overlap } })).status).toBe(422);

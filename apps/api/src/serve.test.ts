@@ -4,21 +4,25 @@ import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ApiEnv } from "./api-env.ts";
 import { serve, type HttpServer } from "./serve.ts";
-import { openTestApi, type TestApi } from "./testing/api.ts";
+import { openTestApi, soon, type TestApi } from "./testing/api.ts";
 import { createApp } from "./app.ts";
 
 const errors: unknown[] = [];
 const onError = (error: unknown) => void errors.push(error);
 let app: Hono<ApiEnv>;
 let server: HttpServer;
-let release: () => void = () => undefined;
+let arrived: PromiseWithResolvers<void>;
+let released: PromiseWithResolvers<void>;
 
 beforeEach(async () => {
   errors.length = 0;
+  arrived = Promise.withResolvers();
+  released = Promise.withResolvers();
   app = new Hono<ApiEnv>();
   app.get("/", (c) => c.text("ok"));
   app.get("/held", async (c) => {
-    await new Promise<void>((resolve) => (release = resolve));
+    arrived.resolve();
+    await released.promise;
     return c.text("held");
   });
   app.post("/", async (c) => c.text(await c.req.text()));
@@ -115,11 +119,11 @@ test("slow headers and slow bodies are cut when their time is up", async () => {
 
 test("a drain answers what is under way, tells others to go, and ends", async () => {
   const held = fetch(`http://127.0.0.1:${server.port}/held`);
-  await expect.poll(() => release.toString()).not.toContain("undefined");
+  await arrived.promise;
   const drained = server.drain(20_000);
   // It still listens for a moment.
   expect((await fetch(`http://127.0.0.1:${server.port}/`)).status).toBe(200);
-  release();
+  released.resolve();
   expect(await (await held).text()).toBe("held");
   await drained;
   await expect(fetch(`http://127.0.0.1:${server.port}/`)).rejects.toThrow();
@@ -222,8 +226,8 @@ describe("the API over a socket", () => {
     socket.write(
       `${head("POST", echo, `${json}Prefer: wait=60\r\nContent-Length: ${body.length}\r\n`)}\r\n${body}`,
     );
-    await expect.poll(() => api.deps.watcher.held).toBe(1);
+    await expect.poll(() => api.deps.watcher.held, soon).toBe(1);
     socket.destroy();
-    await expect.poll(() => api.deps.watcher.held).toBe(0);
+    await expect.poll(() => api.deps.watcher.held, soon).toBe(0);
   });
 });

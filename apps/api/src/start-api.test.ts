@@ -11,7 +11,7 @@ import {
   startPrivateRedis,
 } from "../../../test/services.ts";
 import { startApi, type RunningApi } from "./start-api.ts";
-import { planeKey } from "./testing/api.ts";
+import { planeKey, soon } from "./testing/api.ts";
 import { testEngines } from "./testing/engines.ts";
 
 const cleanUps: (() => Promise<unknown>)[] = [];
@@ -124,7 +124,9 @@ describe.skipIf(!hasRedis())("with Redis", () => {
     const api = await start({ DATABASE_URL: database.url, REDIS_URL: redis.url });
     await api.started;
     expect((await submit(api)).status).toBe(202);
-    await expect.poll(() => ready(api)).toEqual({ status: "ready", reasons: [], degraded: [] });
+    await expect
+      .poll(() => ready(api), soon)
+      .toEqual({ status: "ready", reasons: [], degraded: [] });
     await redis.stop();
     for (let i = 0; i < 5; i++) {
       const since = performance.now();
@@ -153,7 +155,7 @@ test("a stop is seen as not ready first, and answers those who wait", async () =
   await api.started;
   const accepted = (await (await submit(api)).json()) as { execution_id: string };
   const held = ask(api, `/api/v1/executions/${accepted.execution_id}?wait=60`);
-  await expect.poll(() => lines.filter((line) => line.includes('"answered"')).length).toBe(1);
+  await expect.poll(() => lines.filter((line) => line.includes('"answered"')).length, soon).toBe(1);
   const metrics = await (await fetch(`http://127.0.0.1:${api.metricsPort}/metrics`)).text();
   expect(metrics).toContain(
     'tl_http_requests_total{method="POST",route="/api/v1/engines/{engine_id}/execute",status="202",app="api"} 1',

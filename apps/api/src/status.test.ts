@@ -1,6 +1,6 @@
 import type { Execution, Problem } from "@tl-engine/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openTestApi, type TestApi } from "./testing/api.ts";
+import { openTestApi, soon, type TestApi } from "./testing/api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
@@ -84,7 +84,7 @@ describe("one execution", () => {
   test("wait holds until it is done", async () => {
     const id = await submit();
     const held = get(`/engines/echo/status?execution_id=${id}&wait=30`);
-    await expect.poll(() => api.deps.watcher.held).toBe(1);
+    await expect.poll(() => api.deps.watcher.held, soon).toBe(1);
     await api.finish(id);
     expect(await body(await held)).toMatchObject({ done: true, output: { ok: true } });
   });
@@ -96,7 +96,7 @@ describe("one execution", () => {
     const timedOut = await get(`/executions/${id}?wait=1`, { "If-None-Match": etag });
     expect(timedOut.status).toBe(304);
     const held = get(`/executions/${id}?wait=30`, { "If-None-Match": etag });
-    await expect.poll(() => api.deps.watcher.held).toBe(1);
+    await expect.poll(() => api.deps.watcher.held, soon).toBe(1);
     expect((await api.ask(`/api/v1/executions/${id}/cancel`, { method: "POST" })).status).toBe(202);
     const changed = await held;
     expect(changed.status).toBe(200);

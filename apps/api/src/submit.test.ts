@@ -1,6 +1,6 @@
 import type { Accepted, Execution, Problem } from "@tl-engine/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openTestApi, type AskInit, type TestApi } from "./testing/api.ts";
+import { openTestApi, soon, type AskInit, type TestApi } from "./testing/api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
@@ -284,13 +284,13 @@ describe("Idempotency-Key", () => {
     );
     signals.publish("catalogue", "");
     const path = "/api/v1/engines/gone/execute";
-    await expect.poll(async () => (await keyed("k-6", { input: 1 }, path)).status).toBe(202);
+    await expect.poll(async () => (await keyed("k-6", { input: 1 }, path)).status, soon).toBe(202);
     const { execution_id } = await accepted(await keyed("k-6", { input: 1 }, path));
     await db.pool.query(
       `UPDATE engine_versions SET input_schema = '{"type":"string"}', fingerprint = 'b' WHERE engine_id = 'gone'`,
     );
     signals.publish("catalogue", "");
-    await expect.poll(async () => (await submit(path, { input: 1 })).status).toBe(422);
+    await expect.poll(async () => (await submit(path, { input: 1 })).status, soon).toBe(422);
     expect((await accepted(await keyed("k-6", { input: 1 }, path))).execution_id).toBe(
       execution_id,
     );
@@ -298,7 +298,7 @@ describe("Idempotency-Key", () => {
     await api.finish(execution_id);
     await db.pool.query("DELETE FROM engine_versions WHERE engine_id = 'gone'");
     signals.publish("catalogue", "");
-    await expect.poll(async () => (await submit(path, { input: 1 })).status).toBe(404);
+    await expect.poll(async () => (await submit(path, { input: 1 })).status, soon).toBe(404);
     const replay = await keyed("k-6", { input: 1 }, path);
     expect((await accepted(replay)).execution_id).toBe(execution_id);
     expect(replay.headers.get("idempotency-replayed")).toBe("true");
@@ -324,16 +324,11 @@ describe("Idempotency-Key", () => {
 describe("Prefer: wait", () => {
   test("200 with the whole status once it is done", async () => {
     const asked = submit(echo, { input: 1 }, { headers: { Prefer: "respond-async, wait=30" } });
-    await expect
-      .poll(async () => {
-        const { rows } = await api.stack.db.pool.query<{ id: string }>(
-          "SELECT id FROM executions WHERE status = 'queued' ORDER BY id DESC LIMIT 1",
-        );
-        if (rows[0] === undefined || api.deps.watcher.held === 0) return false;
-        await api.finish(rows[0].id, '{"n":1.50}');
-        return true;
-      })
-      .toBe(true);
+    await expect.poll(() => api.deps.watcher.held, soon).toBe(1);
+    const { rows } = await api.stack.db.pool.query<{ id: string }>(
+      "SELECT id FROM executions ORDER BY id DESC LIMIT 1",
+    );
+    await api.finish(rows[0]!.id, '{"n":1.50}');
     const response = await asked;
     expect(response.status).toBe(200);
     expect(response.headers.get("preference-applied")).toBe("wait");

@@ -42,6 +42,9 @@ export interface AskInit {
   as?: Record<string, string> | null;
 }
 
+/** For what a signal between processes brings about: it may be lost, and then takes up to 5 s. */
+export const soon = { timeout: 8_000 };
+
 /** The API on a database of its own, asked in memory; executions are moved on by hand. */
 export interface TestApi {
   stack: Stack;
