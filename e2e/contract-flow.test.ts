@@ -308,7 +308,8 @@ function contractFlow(queueUrl: () => Promise<string | null>): void {
     expect(pages.map((page) => page.length)).toEqual([3, 3, 1]);
     expect(pages.flat().map((execution) => execution.execution_id)).toEqual(ids.toReversed());
     expect(pages.flat().every((execution) => execution.output === undefined)).toBe(true);
-    const even = await Array.fromAsync(own.list({ tag: "even", include: ["output"] }));
+    const even: Execution[] = [];
+    for await (const one of own.list({ tag: "even", include: ["output"] })) even.push(one);
     expect(even.map(({ output, metadata }) => [output, metadata["n"]])).toEqual([
       [6, 6],
       [4, 4],

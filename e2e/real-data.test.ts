@@ -99,17 +99,17 @@ describe.each(callers)("submitted by %s", (_name, connect) => {
         rows.map((row) => row[column.name]),
         4,
       );
-      expect(column, column.name).toMatchObject(exact);
+      expect(column).toMatchObject({ name: column.name, ...exact });
       if (mean === null) {
         // Text, or texts among numbers: there is no mean, and what is smallest is another question.
-        expect(column.mean, column.name).toBeNull();
+        expect(column).toMatchObject({ name: column.name, mean: null });
         continue;
       }
-      expect(column, column.name).toMatchObject({ min, max });
-      expect(column.mean, column.name).toBeCloseTo(mean, 6);
+      expect(column).toMatchObject({ name: column.name, min, max });
+      expect(column.mean).toBeCloseTo(mean, 6);
       for (const [index, { q, value }] of (column.quantiles ?? []).entries()) {
         expect(q).toBe(quantilesAsked[index]);
-        expect(value, `${column.name} at ${q}`).toBeCloseTo(quantiles?.[index] ?? Number.NaN, 9);
+        expect(value).toBeCloseTo(quantiles?.[index] ?? Number.NaN, 9);
       }
     }
   });
@@ -235,7 +235,8 @@ describe.each(callers)("submitted by %s", (_name, connect) => {
     ]) {
       const { execution_id: id } = await client.execute(httpRequestContract, { url });
       const done = await client.wait(id);
-      expect(done, url).toMatchObject({
+      expect({ url, ...done }).toMatchObject({
+        url,
         status: "failed",
         attempt: 1,
         error: { code: "outbound_refused", retryable: false },

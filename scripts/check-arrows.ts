@@ -32,6 +32,7 @@ const arrows: Record<string, Record<string, "all" | "types">> = {
     "packages/engine-kit": "all",
     engines: "all",
     "apps/local": "all",
+    "apps/api": "all",
   },
 };
 

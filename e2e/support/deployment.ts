@@ -41,8 +41,8 @@ export interface Deployment {
   readonly apis: Api[];
   readonly workers: Worker[];
   readonly planeKey: string;
-  /** One more; it is added to the list and not awaited. */
-  startApi(): Promise<Api>;
+  /** One more, by another entry point if one is given; it is added to the list once it listens, and may not be ready. */
+  startApi(entryPoint?: string): Promise<Api>;
   startWorker(): Promise<Worker>;
   /** A client of one API, as tl-plane unless another credential is given. */
   client(api?: number, options?: Partial<ClientOptions>): Client;
@@ -83,10 +83,10 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     apis,
     workers,
     planeKey,
-    async startApi() {
+    async startApi(entryPoint) {
       const started = startProcess({
         name: `api ${apis.length}`,
-        entry: entry("api"),
+        entry: entryPoint === undefined ? entry("api") : join(repository, entryPoint),
         env,
         cwd: repository,
       });
