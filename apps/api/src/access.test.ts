@@ -3,13 +3,14 @@ import { changeKey } from "@tl-engine/shared/keys/change-key.ts";
 import { createKey } from "@tl-engine/shared/keys/create-key.ts";
 import { revokeKey } from "@tl-engine/shared/keys/revoke-key.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freshDatabase } from "../../../test/services.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { endpoints } from "./endpoints.ts";
 import { frontEnd, openTestApi, planeKey, type TestApi } from "./testing/api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await openTestApi({ settings: { rateLimit: 1_000_000 } });
+  api = await openTestApi({ database: await freshDatabase(), settings: { rateLimit: 1_000_000 } });
 });
 afterAll(async () => {
   expect(api.defects).toEqual([]);

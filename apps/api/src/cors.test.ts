@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { freshDatabase } from "../../../test/services.ts";
 import { openTestApi, type TestApi } from "./testing/api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await openTestApi();
+  api = await openTestApi({ database: await freshDatabase() });
 });
 afterAll(() => api.close());
 

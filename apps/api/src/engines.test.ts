@@ -1,11 +1,12 @@
 import type { EngineDetail, EngineMetrics, EngineSummary, Problem } from "@tl-engine/contract";
 import { engineMetricsListSchema, engineSchema, engineStatusListSchema } from "@tl-engine/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { freshDatabase } from "../../../test/services.ts";
 import { openTestApi, type TestApi } from "./testing/api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await openTestApi();
+  api = await openTestApi({ database: await freshDatabase() });
 });
 afterAll(async () => {
   expect(api.defects).toEqual([]);

@@ -1,11 +1,12 @@
 import { keyListSchema, keySchema, keyWithSecretSchema } from "@tl-engine/contract";
 import type { Key, KeyWithSecret, Problem } from "@tl-engine/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freshDatabase } from "../../../test/services.ts";
 import { openTestApi, soon, type TestApi } from "./testing/api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await openTestApi({ settings: { rateLimit: 1234 } });
+  api = await openTestApi({ database: await freshDatabase(), settings: { rateLimit: 1234 } });
 });
 afterAll(async () => {
   expect(api.defects).toEqual([]);

@@ -1,6 +1,7 @@
 import type { Problem } from "@tl-engine/contract";
 import { problems } from "@tl-engine/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freshDatabase } from "../../../test/services.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { endpoints } from "./endpoints.ts";
 import { openTestApi, type AskInit, type TestApi } from "./testing/api.ts";
@@ -10,7 +11,7 @@ let id = "";
 let keyId = "";
 let sent = 0;
 beforeAll(async () => {
-  api = await openTestApi();
+  api = await openTestApi({ database: await freshDatabase() });
   const accepted = await api.ask("/api/v1/engines/echo/execute", { json: { input: 1 } });
   id = ((await accepted.json()) as { execution_id: string }).execution_id;
   const key = await api.ask("/api/v1/keys", { json: { name: "target" } });

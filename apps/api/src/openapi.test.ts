@@ -1,6 +1,7 @@
 import { problems } from "@tl-engine/contract";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { freshDatabase } from "../../../test/services.ts";
 import { createApp } from "./app.ts";
 import { endpoints } from "./endpoints.ts";
 import { openTestApi, type TestApi } from "./testing/api.ts";
@@ -14,7 +15,7 @@ interface Document {
 }
 let api: TestApi;
 beforeAll(async () => {
-  api = await openTestApi();
+  api = await openTestApi({ database: await freshDatabase() });
 });
 afterAll(() => api.close());
 

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { freshDatabase } from "../../../test/services.ts";
 import type { ApiEnv } from "./api-env.ts";
 import { serve, type HttpServer } from "./serve.ts";
 import { openTestApi, soon, type TestApi } from "./testing/api.ts";
@@ -143,7 +144,7 @@ describe("the API over a socket", () => {
   let api: TestApi;
   let port: number;
   beforeEach(async () => {
-    api = await openTestApi();
+    api = await openTestApi({ database: await freshDatabase() });
     await server.drain(0);
     server = await serve({ app: createApp(api.deps), port: 0, host: "127.0.0.1", onError });
     ({ port } = server);

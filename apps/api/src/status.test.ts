@@ -1,10 +1,11 @@
 import type { Execution, Problem } from "@tl-engine/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freshDatabase } from "../../../test/services.ts";
 import { openTestApi, soon, type TestApi } from "./testing/api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await openTestApi();
+  api = await openTestApi({ database: await freshDatabase() });
 });
 afterAll(async () => {
   expect(api.defects).toEqual([]);

@@ -1,10 +1,11 @@
 import type { Accepted, Execution, Problem } from "@tl-engine/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freshDatabase } from "../../../test/services.ts";
 import { openTestApi, soon, type AskInit, type TestApi } from "./testing/api.ts";
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await openTestApi();
+  api = await openTestApi({ database: await freshDatabase() });
 });
 afterAll(async () => {
   expect(api.defects).toEqual([]);
@@ -257,7 +258,7 @@ describe("Idempotency-Key", () => {
   });
 
   test("100 at once over two processes are one execution", async () => {
-    const other = await openTestApi({ database: api.database });
+    const other = await openTestApi({ database: api.database, borrowed: true });
     const init = { json: { input: 4 }, headers: { "Idempotency-Key": "k-4" } };
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? api : other).ask(echo, init)),
@@ -367,6 +368,7 @@ test("a trace is taken and passed on; a broken one is left out", async () => {
 
 test("503 with Retry-After while nothing can be recorded, within 3 s", async () => {
   const hanging = await openTestApi({
+    database: await freshDatabase(),
     deps: {
       submitter: { submit: () => new Promise(() => {}), findReplay: () => new Promise(() => {}) },
     },

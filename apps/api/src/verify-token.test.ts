@@ -4,6 +4,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { exportJWK } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freshDatabase } from "../../../test/services.ts";
 import { Refusal } from "./problem.ts";
 import { jwtSecret as secret, openTestApi, type TestApi } from "./testing/api.ts";
 import { tokenVerifier, type VerifyToken } from "./verify-token.ts";
@@ -170,7 +171,7 @@ describe("signed with a secret", () => {
 describe("over HTTP", () => {
   let api: TestApi;
   beforeAll(async () => {
-    api = await openTestApi();
+    api = await openTestApi({ database: await freshDatabase() });
   });
   afterAll(async () => {
     expect(api.defects).toEqual([]);

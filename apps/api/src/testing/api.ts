@@ -10,7 +10,6 @@ import { openRateLimiter } from "@tl-engine/shared/rate-limit/open-rate-limiter.
 import { openStack, type Stack } from "@tl-engine/shared/testing/stack.ts";
 import type { CreateKey } from "@tl-engine/contract";
 import { SignJWT } from "jose";
-import { freshDatabase, type FreshDatabase } from "../../../../test/services.ts";
 import type { AnsweredRequest, ApiDeps, ApiSettings } from "../api-deps.ts";
 import { createApp } from "../app.ts";
 import { endpoints } from "../endpoints.ts";
@@ -48,7 +47,7 @@ export const soon = { timeout: 8_000 };
 /** The API on a database of its own, asked in memory; executions are moved on by hand. */
 export interface TestApi {
   stack: Stack;
-  database: FreshDatabase;
+  database: TestDatabase;
   answers: AnsweredRequest[];
   defects: unknown[];
   ask(path: string, init?: AskInit): Promise<Response>;
@@ -62,8 +61,16 @@ export interface TestApi {
   close(): Promise<void>;
 }
 
+/** What `freshDatabase` of the test services gives. */
+export interface TestDatabase {
+  url: string;
+  drop(): Promise<void>;
+}
+
 export interface TestApiOptions {
-  database?: FreshDatabase;
+  database: TestDatabase;
+  /** Somebody else drops the database. */
+  borrowed?: boolean;
   settings?: Partial<ApiSettings>;
   deps?: Partial<ApiDeps>;
 }
@@ -81,9 +88,11 @@ export async function frontEnd(
 }
 
 /** Opens a {@link TestApi}. */
-export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi> {
-  const own = options.database === undefined ? await freshDatabase() : null;
-  const database = options.database ?? own!;
+export async function openTestApi({
+  database,
+  borrowed = false,
+  ...options
+}: TestApiOptions): Promise<TestApi> {
   const stack = await openStack({ databaseUrl: database.url, redisUrl: null, kind: "api" });
   const { db, signals, errors } = stack;
   const onError = (error: unknown): void => void errors.push(error);
@@ -183,7 +192,7 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
       await limiter.close();
       await worker.close();
       await stack.close();
-      await own?.drop();
+      if (!borrowed) await database.drop();
     },
   };
 }
