@@ -1,5 +1,6 @@
 /** A host: the thread in which engines run. Started by host.ts, speaks host/protocol.ts. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { flushCompileCache } from "node:module";
 import { parentPort, workerData } from "node:worker_threads";
 import { describeEngine, type Engine } from "@tl-engine/engine-kit";
 import { toExecutionError } from "@tl-engine/engine-kit/run";
@@ -7,7 +8,7 @@ import { redirectConsole } from "./console.ts";
 import { guardThread } from "./guard.ts";
 import { installEngineResolution, loadEngines } from "./load-engines.ts";
 import { createOutbox } from "./outbox.ts";
-import { type ClientsFor, openClients } from "./outbound-clients.ts";
+import { createClients } from "./outbound-clients.ts";
 import type { FromHost, HostSpec, ToHost } from "./protocol.ts";
 import { createRunner, type Current } from "./run-executions.ts";
 import { createVoice } from "./voice.ts";
@@ -32,20 +33,17 @@ installEngineResolution(spec.resolveFrom);
 
 async function open(): Promise<void> {
   const engines = new Map<string, Engine>();
-  let uses = false;
   for (const module of spec.modules) {
     for (const engine of await loadEngines(module)) {
-      const { id, version, policy } = describeEngine(engine);
+      const { id, version } = describeEngine(engine);
       engines.set(`${id}@${version}`, engine);
-      uses ||= policy.uses.length > 0;
     }
   }
-  const clientsFor: ClientsFor = uses ? await openClients(spec.outboundAllow) : () => ({});
   const runner = createRunner({
     engines,
     outbox,
     current,
-    clientsFor,
+    clientsFor: createClients(spec.outboundAllow),
     maxOutputBytes: spec.maxOutputBytes,
   });
 
@@ -57,6 +55,8 @@ async function open(): Promise<void> {
     }
   });
   outbox.push({ kind: "ready" });
+  outbox.flush();
+  flushCompileCache();
 }
 
 open().catch((error: unknown) => {

@@ -87,7 +87,13 @@ export type FromHost =
   | ({ kind: "log" } & EngineLogLine)
   | { kind: "call"; call: OutboundCall };
 
-/** What the describing thread says. */
+/** What the describing process is told. */
+export interface ToDescriber {
+  modules: EngineModule[];
+  resolveFrom: string;
+}
+
+/** What it says. */
 export type FromDescriber =
   | { kind: "loading"; source: string }
   | { kind: "described"; source: string; descriptors: unknown[] }

@@ -1,7 +1,8 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
-import { type Clients, type Engine, describeEngine } from "@tl-engine/engine-kit";
+import { type Engine, describeEngine } from "@tl-engine/engine-kit";
 import { createContext, executeEngine, toExecutionError } from "@tl-engine/engine-kit/run";
 import type { HttpScope } from "@tl-engine/outbound";
+import type { ClientsFor } from "./outbound-clients.ts";
 import type { Outbox } from "./outbox.ts";
 import type { AbortCause, FromHost, RunFailure, StartMessage } from "./protocol.ts";
 import { createVoice, type Voice } from "./voice.ts";
@@ -18,7 +19,7 @@ export interface RunnerOptions {
   outbox: Outbox<FromHost>;
   current: AsyncLocalStorage<Current>;
   maxOutputBytes: number;
-  clientsFor(scope: HttpScope): Partial<Clients>;
+  clientsFor: ClientsFor;
 }
 
 export interface Runner {
@@ -63,7 +64,7 @@ export function createRunner(options: RunnerOptions): Runner {
         executionId: message.executionId,
         attempt: message.attempt,
         signal: state.controller.signal,
-        clients: uses ? options.clientsFor(scope) : {},
+        clients: uses ? await options.clientsFor(scope) : {},
         log: (level, text, fields) =>
           voice.log(level, text, hasMembers(fields) ? JSON.stringify(fields) : null),
         progress: (fraction, text) => voice.progress(fraction, text),
