@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import { randomUUID } from "node:crypto";
 import type { Hono } from "hono";
@@ -122,10 +122,34 @@ function answerRaw(error: Error & { code?: string }, socket: Socket): void {
   socket.end(`HTTP/1.1 400 Bad Request\r\n${head}\r\n${body}`, () => socket.destroy());
 }
 
+/** Turns of the event loop without a new connection that make a quiet moment, and how long one is waited for. */
+const quietTurns = 3;
+const quietWithinTurns = 1_000;
+
+/**
+ * Resolves when nobody is at the door. The kernel opens connections before we see them, and resets those that we have
+ * not seen when listening ends, together with the requests that are in them.
+ */
+async function quietMoment(server: Server): Promise<void> {
+  let came = false;
+  const note = (): void => {
+    came = true;
+  };
+  server.on("connection", note);
+  for (let quiet = 0, turns = 0; quiet < quietTurns && turns < quietWithinTurns; turns++) {
+    came = false;
+    // Right behind the phase of the loop that takes in connections.
+    await nextTurn();
+    quiet = came ? 0 : quiet + 1;
+  }
+  server.off("connection", note);
+}
+
 async function drain(server: Server, ms: number): Promise<void> {
   const deadline = performance.now() + ms;
   await sleep(Math.min(lingerMs, ms / 3));
   const closed = once(server, "close");
+  await quietMoment(server);
   server.close();
   const patience = new AbortController();
   const tooLong = sleep(Math.max(0, deadline - performance.now()), "late", {
