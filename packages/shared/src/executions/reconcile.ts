@@ -38,6 +38,7 @@ export interface ReconcilerOptions {
   signals: Signals;
   canary: Canary;
   leaseMs: number;
+  /** Between two turns; shorter where the lease asks for it. */
   intervalMs: number;
   onError: (error: unknown) => void;
   onTurn?: (report: TurnReport) => void;
@@ -45,13 +46,16 @@ export interface ReconcilerOptions {
 
 /** How often the dearer checks run, ms. */
 const slowEveryMs = 5_000;
+/** Turns in a lease, at least: turns further apart than half a lease look like an outage, after which none is judged. */
+const turnsInALease = 5;
 
 /**
  * Keeps the record and the queue true to each other: makes due executions ready, takes back what lost its worker, ends
  * what is past its deadline, and puts back what the queue has lost. Runs in every process; one of them leads at a time.
  */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { pool, queue, enqueuer, signals, canary, leaseMs, intervalMs, onError } = options;
+  const { pool, queue, enqueuer, signals, canary, leaseMs, onError } = options;
+  const intervalMs = Math.min(options.intervalMs, leaseMs / turnsInALease);
   let timer: NodeJS.Timeout | null = null;
   let turn: Promise<void> | null = null;
   let stopped = true;
