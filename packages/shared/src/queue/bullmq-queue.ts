@@ -23,6 +23,9 @@ export interface Backend {
 /** BullMQ runs 1 first; a job without a priority would overtake all that have one. */
 const bullPriority: Record<Priority, number> = { high: 1, normal: 2, low: 3 };
 
+/** How long after a consumer could not get ready another one is made, ms. */
+const remakeMs = 1_000;
+
 /** A queue per engine version, so that no worker is handed what it cannot run. */
 export function queueName(engineId: string, version: number): string {
   return `${engineId}@${version}`;
@@ -37,10 +40,20 @@ export function makeBullmqQueue(backend: Backend, onError: (error: Error) => voi
     const name = queueName(engineId, version);
     let queue = queues.get(name);
     if (queue === undefined) {
-      queue = backend.makeQueue(name);
-      queue.on("error", onError);
+      queue = makeQueue(name);
       queues.set(name, queue);
     }
+    return queue;
+  }
+
+  function makeQueue(name: string): BullQueue<JobData> {
+    const queue = backend.makeQueue(name);
+    queue.on("error", onError);
+    // One that could not get ready fails for ever, also when its store is back: the next who needs it makes another.
+    queue.waitUntilReady().catch(() => {
+      if (queues.get(name) === queue) queues.delete(name);
+      void queue.close().catch(() => undefined);
+    });
     return queue;
   }
 
@@ -54,12 +67,27 @@ export function makeBullmqQueue(backend: Backend, onError: (error: Error) => voi
     },
 
     consume({ engineId, version, slots, handle }) {
-      const worker = backend.makeWorker(queueName(engineId, version), slots, (data) =>
-        handle(data.items),
-      );
-      worker.on("error", onError);
+      const name = queueName(engineId, version);
+      let closed = false;
+      let remake: NodeJS.Timeout | undefined;
+      const make = (): BullWorker<JobData> => {
+        const made = backend.makeWorker(name, slots, (data) => handle(data.items));
+        made.on("error", onError);
+        // As above; with nobody to ask for another one, it is made in a moment.
+        made.waitUntilReady().catch(() => {
+          void made.close(true).catch(() => undefined);
+          if (closed) return;
+          remake = setTimeout(() => {
+            worker = make();
+          }, remakeMs);
+        });
+        return made;
+      };
+      let worker = make();
       const consumer: Consumer = {
         async close() {
+          closed = true;
+          clearTimeout(remake);
           consumers.delete(consumer);
           await worker.close();
         },
