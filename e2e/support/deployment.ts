@@ -77,6 +77,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
   const entry = (app: string): string => join(repository, "apps", app, "src", "main.ts");
   const apis: Api[] = [];
   const workers: Worker[] = [];
+  const count = { api: 0, worker: 0 };
   const named = (msg: string) => (line: LogLine) => line.msg === msg;
 
   const deployment: Deployment = {
@@ -85,7 +86,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     planeKey,
     async startApi(entryPoint) {
       const started = startProcess({
-        name: `api ${apis.length}`,
+        name: `api ${count.api++}`,
         entry: entryPoint === undefined ? entry("api") : join(repository, entryPoint),
         env,
         cwd: repository,
@@ -104,7 +105,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     },
     async startWorker() {
       const started = startProcess({
-        name: `worker ${workers.length}`,
+        name: `worker ${count.worker++}`,
         entry: entry("worker"),
         env,
         cwd: repository,

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client, Execution } from "@tl-engine/client";
 import { expect } from "vitest";
@@ -62,6 +63,7 @@ export async function openLedger(
   const before = await totals(client(), engines);
   const tries: Try[] = [];
   const accepted = new Map<string, string>();
+  const name = randomUUID();
   const bodies = new Map<string, { engine: string; input: unknown }>();
   let turn = 0;
 
@@ -72,6 +74,7 @@ export async function openLedger(
     const startedAt = performance.now();
     const one: Try = { key, api, status: null, retryAfter: null, ms: 0 };
     let id: string | null = null;
+    let mistake: Error | null = null;
     try {
       const answer = await request(`${deployment.apis[api]?.url}/api/v1/engines/execute`, {
         json: bodies.get(key),
@@ -81,11 +84,13 @@ export async function openLedger(
       one.status = answer.status;
       one.retryAfter = answer.headers.get("retry-after");
       if (answer.status === 200 || answer.status === 202) id = answer.json.execution_id as string;
+      else if (answer.status < 500 && answer.status !== 409) mistake = new Error(answer.text);
     } catch {
       // No answer: it may have been accepted or not, which is what the key is for.
     }
     one.ms = performance.now() - startedAt;
     tries.push(one);
+    if (mistake !== null) throw mistake;
     return id;
   }
 
@@ -105,11 +110,12 @@ export async function openLedger(
     accepted,
     async load({ engine, input, count, parallel = 8, paceMs = 0, onAccepted }) {
       const from = bodies.size;
-      for (let n = 0; n < count; n++) bodies.set(`${from + n}`, { engine, input: input(n) });
+      for (let n = 0; n < count; n++)
+        bodies.set(`${name}/${from + n}`, { engine, input: input(n) });
       let next = from;
       const lane = async (): Promise<void> => {
         while (next < from + count) {
-          await submit(`${next++}`);
+          await submit(`${name}/${next++}`);
           onAccepted?.(accepted.size - from);
           if (paceMs > 0) await delay(paceMs);
         }
