@@ -77,7 +77,11 @@ export function startComparing(options: CompareOptions): Comparison {
     looking = true;
     beats = 0;
     void look()
-      .catch(options.onError)
+      .catch((error: unknown) => {
+        options.onError(error);
+        // Whatever was started meanwhile without our hearing of it is looked for as soon as that is possible.
+        beats = idleBeats;
+      })
       .finally(() => {
         looking = false;
         if (!again) return;

@@ -5,6 +5,7 @@ import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
 import { createRedisCanary, noCanary } from "@tl-engine/shared/executions/canary.ts";
 import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
+import { enginesWithReady } from "@tl-engine/shared/executions/ready.ts";
 import { createReconciler } from "@tl-engine/shared/executions/reconcile.ts";
 import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
@@ -22,8 +23,10 @@ import { checkConnections } from "./check-connections.ts";
 import { chooseEngines } from "./choose-engines.ts";
 import { engineModules } from "./engine-modules.ts";
 import { builtInModules } from "./host/built-in-modules.ts";
+import { createErrorLog } from "./error-log.ts";
 import { describeEngines } from "./host/describe-engines.ts";
 import { createHostMetrics } from "./host-metrics.ts";
+import { startLiveness } from "./liveness.ts";
 import { createReadiness } from "./readiness.ts";
 import { serve } from "./served-engine.ts";
 import { waitForRecord } from "./wait-for-record.ts";
@@ -39,6 +42,8 @@ export interface StartWorkerOptions {
   engineEnv: Record<string, string | undefined>;
   /** Engines of this worker replace what is published under their versions, whoever else serves it. */
   replaceEngines?: boolean;
+  /** Hears that this worker lives and does not work: it has to be started anew. */
+  onStuck(reason: string): void;
   /** Places where a fault test may interfere; production passes none. */
   hooks?: FaultHooks;
 }
@@ -60,8 +65,7 @@ const closingMs = 3_000;
 export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
   const { config, log, folder } = options;
   const { databaseUrl, redisUrl, leaseMs } = config;
-  const onError = (error: unknown): void =>
-    log.warn({ err: error }, "something failed beside an execution");
+  const onError = createErrorLog(log);
   const hooks = options.hooks === undefined ? {} : { hooks: options.hooks };
   const stopping = new AbortController();
   const patience = { signal: stopping.signal, onError };
@@ -182,6 +186,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       },
     });
 
+    let withReady: ReadonlySet<string> = new Set();
     const worker = createWorker({
       settings: config,
       engines,
@@ -198,7 +203,26 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       onError,
       ...hooks,
     });
+    const liveness = startLiveness({
+      engines,
+      async askPostgres() {
+        const names = await enginesWithReady(db.pool);
+        withReady = new Set(names.map(({ engineId, version }) => `${engineId}@${version}`));
+      },
+      async waiting({ name, descriptor: { id, version } }) {
+        const depth = await queue.depth(id, version);
+        metrics.queueDepth.set({ engine: id, version }, depth);
+        // The depth counts what other workers have in their hands as well; the record knows what nobody has started.
+        return withReady.has(name) ? depth : 0;
+      },
+      takenAt: () => worker.takenAt,
+      onStuck: ({ name }) =>
+        options.onStuck(
+          `nothing of ${name} was taken for 30 s, though it waits and a slot is free`,
+        ),
+    });
     drain = async (hurry) => {
+      liveness.stop();
       await worker.drain(hurry);
       await within(reconciler.stop(), closingMs);
     };

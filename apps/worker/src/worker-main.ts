@@ -34,11 +34,12 @@ try {
       ...engineEnv(process.env),
       ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }),
     },
+    onStuck: (reason) => stop(reason, 1),
     replaceEngines: process.argv.includes("--replace-engines"),
   });
   log.info({ port: worker.metricsPort }, "metrics");
 
-  const stop = (reason: string): void => {
+  const stop = (reason: string, exitCode = 0): void => {
     if (stoppingSince !== null) {
       // The terminal and a supervisor both pass on one Ctrl-C: only a later one says hurry.
       if (performance.now() - stoppingSince > 1_000) hurry.abort();
@@ -47,7 +48,7 @@ try {
     stoppingSince = performance.now();
     log.info({ reason, drain_ms: config.drainMs }, "stopping");
     worker.stop(hurry.signal).then(
-      () => process.exit(0),
+      () => process.exit(exitCode),
       (error: unknown) => crash(error),
     );
   };

@@ -164,9 +164,14 @@ describe.each(["postgres", "redis"] as const)("a worker, queue on %s", (backend)
   });
 
   it("shows progress while it runs", async () => {
-    const id = await submit("test.talk", { lines: 1 });
-    expect(await ended(id)).toMatchObject({ status: "succeeded" });
-    expect((await status(id)).progress).toMatchObject({ fraction: 1, message: "line 1" });
+    const id = await submit("test.sleep", { ms: 60_000 });
+    const running = await until(id, ({ progress }) => progress !== null);
+    expect(running).toMatchObject({
+      status: "running",
+      progress: { fraction: 0.5, message: "asleep" },
+    });
+    await cancelExecution(stack.db.pool, stack.signals, plane, id);
+    await ended(id);
   });
 
   it("gives back what does not end within its drain, and another worker takes it", async () => {

@@ -147,7 +147,11 @@ export function createWorker(deps: WorkerDeps): Worker {
       workerId,
       graceMs: settings.graceMs,
       ensureLease: () => registration.ensureLease(),
-      onError,
+      onError(error) {
+        onError(error);
+        // It may have been committed all the same.
+        comparison.look();
+      },
       ...hooks,
     }),
     hosts,

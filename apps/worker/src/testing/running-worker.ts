@@ -49,6 +49,7 @@ export function startTestWorker({
     log,
     folder: process.cwd(),
     engineEnv: {},
+    onStuck: (reason) => log.error({ reason }, "stuck"),
     ...(hooks === undefined ? {} : { hooks }),
   });
 }

@@ -9,6 +9,7 @@ const sleeper = defineEngine({
   input: z.strictObject({ ms: z.number() }),
   output: z.strictObject({ slept: z.number(), attempt: z.number() }),
   async run({ ms }, ctx) {
+    ctx.progress(0.5, "asleep");
     await sleep(ms, undefined, { signal: ctx.signal });
     return { slept: ms, attempt: ctx.attempt };
   },
