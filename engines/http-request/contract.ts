@@ -40,7 +40,9 @@ export const httpRequestContract = defineContract({
     accept_status: z
       .union([z.literal("any"), z.array(z.union([z.int().min(100).max(599), statusClass])).min(1)])
       .optional()
-      .describe("Statuses that succeed: any, or a list such as [200, 404, \"5xx\"]. Default: below 400"),
+      .describe(
+        'Statuses that succeed: any, or a list such as [200, 404, "5xx"]. Default: below 400',
+      ),
     idempotent: z
       .boolean()
       .optional()
@@ -68,5 +70,8 @@ export const httpRequestContract = defineContract({
     duration_ms: z.int(),
     redirects: z.int().describe("How many were followed"),
   }),
-  example: { url: "https://api.github.com/repos/nodejs/node", headers: { accept: "application/json" } },
+  example: {
+    url: "https://api.github.com/repos/nodejs/node",
+    headers: { accept: "application/json" },
+  },
 });

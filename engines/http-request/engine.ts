@@ -32,7 +32,7 @@ export default defineEngine({
     return {
       status: answer.status,
       url: answer.url,
-      headers: printable(answer.headers),
+      headers: answer.headers,
       ...readBody(answer, input.response),
       bytes: answer.bytes.length,
       duration_ms: answer.durationMs,
@@ -41,22 +41,16 @@ export default defineEngine({
   },
 });
 
-type Query = Readonly<
-  Record<string, string | number | boolean | readonly (string | number | boolean)[]>
->;
+type Query = Readonly<Record<string, string | number | boolean | (string | number | boolean)[]>>;
 
 /** Works on the text, so that the door sees every character that the caller wrote. */
 function withQuery(url: string, query: Query = {}): string {
-  const pairs = Object.entries(query).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value]).map((item) => [name, String(item)]),
-  );
-  if (pairs.length === 0) return url;
+  const pairs = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const item of [value].flat()) pairs.append(name, String(item));
+  }
+  if (pairs.size === 0) return url;
   const [address = "", ...fragment] = url.split("#");
   const separator = address.includes("?") ? "&" : "?";
-  return [address + separator + new URLSearchParams(pairs).toString(), ...fragment].join("#");
-}
-
-/** Latin-1 text as it is; a field that comes without a name is nobody's. */
-function printable(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return { ...headers };
+  return [`${address}${separator}${pairs.toString()}`, ...fragment].join("#");
 }

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 import { ACCEPT_ENCODING } from "./content-coding.ts";
 import { OutboundRefusedError } from "./errors.ts";
 import { type OutboundRequest } from "./exchange.ts";
@@ -25,19 +27,26 @@ export function prepareRequest(
   if (body !== null && (method === "GET" || method === "HEAD")) {
     throw new OutboundRefusedError(`a ${method} request with a body is not allowed`);
   }
-  const key = isSafe(method) ? undefined : `${scope.executionId}/${step}`;
+  const key = isSafe(method) ? undefined : idempotencyKey(scope.executionId, step);
   const traceparent = scope.traceparent ?? "";
   const headers = {
     accept: "*/*",
     "accept-encoding": ACCEPT_ENCODING,
     "user-agent": "tl-engine",
     ...given("content-type", contentType),
-    ...given("idempotency-key", key),
+    ...checkHeaders(given("idempotency-key", key)),
     ...given("traceparent", TRACEPARENT.test(traceparent) ? traceparent : undefined),
     ...checkHeaders(options.headers ?? {}),
     ...checkHeaders(given("idempotency-key", options.idempotencyKey)),
   };
   return { method, headers, body };
+}
+
+/** The key that an engine's context gives for the same step: readable where it fits a header. */
+function idempotencyKey(executionId: string, step: string): string {
+  const readable = /^[A-Za-z0-9._:-]{1,48}$/.test(step);
+  const name = readable ? step : createHash("sha256").update(step).digest("hex").slice(0, 40);
+  return `${executionId}/${name}`;
 }
 
 function bodyOf(options: HttpRequestOptions): {

@@ -15,7 +15,8 @@ export function recordCall(scope: HttpScope, step: string, facts: CallFacts): vo
       execution_id: executionId,
       attempt,
       dispatch,
-      step,
+      // An engine's own words: cut, and without what a database can't keep.
+      step: step.replace(/\p{C}/gu, "\ufffd").slice(0, 100),
       connection: null,
       protocol: "http",
       try: 1,
