@@ -7,6 +7,8 @@ export interface ChildEnvironmentOptions {
   secrets: LocalSecrets;
   databaseUrl: string;
   port: number;
+  /** Folder of Node's compile cache. */
+  compileCache: string;
 }
 
 /** The environment of the API and the worker: the supervisor's own, with what is unset filled in. */
@@ -15,6 +17,7 @@ export function childEnvironment({
   secrets,
   databaseUrl,
   port,
+  compileCache,
 }: ChildEnvironmentOptions): NodeJS.ProcessEnv {
   const filled: Record<string, string | undefined> = {
     ...env,
@@ -26,6 +29,7 @@ export function childEnvironment({
   };
   fill("TL_PLANE_API_KEY", secrets.plane_api_key);
   fill("TL_SECRET_KEY", secrets.secret_key);
+  fill("NODE_COMPILE_CACHE", compileCache);
   // Tokens are checked by a secret or by a key set, never by both.
   if (!env["TL_JWT_JWKS_URL"]?.trim()) fill("TL_JWT_SECRET", secrets.jwt_secret);
   return filled;

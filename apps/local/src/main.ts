@@ -31,6 +31,18 @@ try {
       api: join(root, "apps", "api", "src", "main.ts"),
       worker: join(root, "apps", "worker", "src", "main.ts"),
     },
+    // Without configuration the entry points end at once; they are compiled all the same.
+    preload: [
+      ["apps", "api", "src", "main.ts"],
+      ["apps", "api", "src", "start-api.ts"],
+      ["apps", "worker", "src", "main.ts"],
+      ["apps", "worker", "src", "start-worker.ts"],
+      ["apps", "worker", "src", "host", "host-thread.ts"],
+      ["apps", "worker", "src", "host", "outbound-clients.ts"],
+      ...["analyze-table", "echo", "http-request", "transform-jsonata", "validate-json-schema"].map(
+        (engine) => ["engines", engine, "engine.ts"],
+      ),
+    ].map((path) => join(root, ...path)),
     watch: process.argv.includes("--watch"),
     stop: stop.signal,
     hurry: hurry.signal,

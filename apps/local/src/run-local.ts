@@ -4,6 +4,7 @@ import { loadConfig, type Config, type Environment } from "@tl-engine/shared/con
 import { migrate } from "@tl-engine/shared/db/migrate.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { claimPort, localUrl } from "./claim-port.ts";
+import { fillCompileCache } from "./compile-cache.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
 import { greeting } from "./greeting.ts";
 import { keepPostgres } from "./keep-postgres.ts";
@@ -20,6 +21,8 @@ export interface RunLocalOptions {
   root: string;
   /** Entry points of the two processes. */
   entries: { api: string; worker: string };
+  /** What those load; it is compiled before their first start. */
+  preload?: readonly string[];
   /** Restart on change of sources. */
   watch: boolean;
   /** Fires when everything is to stop. */
@@ -51,6 +54,8 @@ export async function runLocal(options: RunLocalOptions): Promise<void> {
   await endLeftOverChildren(dataDir);
   const port = await claimPort(config.port, config.host);
   const secrets = keepSecrets(dataDir);
+  // Runs beside the first start of PostgreSQL, which takes longer.
+  const cache = fillCompileCache(options.root, options.preload ?? []);
 
   let children: KeptProcess[] = [];
   const restartAll = async (): Promise<void> => {
@@ -59,10 +64,17 @@ export async function runLocal(options: RunLocalOptions): Promise<void> {
   const databaseUrl = await openDatabase(options, config, dataDir, undo, () => void restartAll());
   options.stop.throwIfAborted();
   await migrate(databaseUrl());
+  await cache.filled;
   options.stop.throwIfAborted();
 
   children = startChildren(options, dataDir, () =>
-    childEnvironment({ env: options.env, secrets, databaseUrl: databaseUrl(), port }),
+    childEnvironment({
+      env: options.env,
+      secrets,
+      databaseUrl: databaseUrl(),
+      port,
+      compileCache: cache.folder,
+    }),
   );
   undo.defer(async () => {
     await Promise.all(children.map((child) => child.stop(config.drainMs + 5_000, options.hurry)));
