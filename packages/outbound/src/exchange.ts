@@ -93,10 +93,8 @@ export async function exchange(options: ExchangeOptions): Promise<Answer> {
     controller.abort(new Error("the answer is refused"));
   };
 
-  const onAbort = () => {
-    reject(signal.reason);
-    connection.socket.destroy();
-  };
+  // Closing the connection is left to whoever discards it, which follows at once.
+  const onAbort = () => reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     connection.client.dispatch(

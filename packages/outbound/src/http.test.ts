@@ -21,8 +21,12 @@ afterEach(async () => {
   await Promise.all(closing.splice(0).map((close) => close()));
 });
 
-function reach(server: LoopbackServer, scopeFacts: Partial<HttpScope> = {}) {
-  const outbound = createOutbound({ allow: parseAllowList(server.host) });
+function reach(
+  server: LoopbackServer,
+  scopeFacts: Partial<HttpScope> = {},
+  allow: string = server.host,
+) {
+  const outbound = createOutbound({ allow: parseAllowList(allow) });
   closing.push(
     () => outbound.close(),
     () => server.close(),
@@ -359,6 +363,19 @@ describe("what was acted on", () => {
     await expect(call({ ...post, idempotent: true })).rejects.toMatchObject({ retryable: true });
   });
 
+  it("is not retried when a later hop can't be reached", async () => {
+    const gone = await startHttp(() => {});
+    await gone.close();
+    const server = await startHttp((request, response) => {
+      request.resume();
+      response.writeHead(303, { location: `${gone.origin}/` }).end();
+    });
+    const { call } = reach(server, {}, `${server.host},${gone.host}`);
+    await expect(call()).rejects.toMatchObject({ code: "connection_failed", retryable: true });
+    const posted = call({ method: "POST" });
+    await expect(posted).rejects.toMatchObject({ code: "connection_failed", retryable: false });
+  });
+
   it("is nothing when there was no connection", async () => {
     const { call, server } = await mirror();
     await server.close();
@@ -419,6 +436,7 @@ describe("answers", () => {
     const answer = await call();
     expect(() => answer.json()).toThrow(UpstreamError);
     expect(() => answer.json()).toThrow(/^(?!.*s3cret)/);
+    expect(() => answer.json()).toThrow(expect.not.objectContaining({ cause: expect.anything() }));
   });
 
   it("have plain headers", async () => {
@@ -515,6 +533,12 @@ describe("the log", () => {
     expect(scope.calls[0]?.bytes_sent).toBeGreaterThan(200);
     expect(scope.calls[0]?.bytes_received).toBeGreaterThan(200);
     expect(JSON.stringify(scope.calls)).not.toContain("s3cret");
+  });
+
+  it("takes an engine's step in words that can be kept", async () => {
+    const { call, scope } = await mirror();
+    await call({ step: `a\0b\ud800${"c".repeat(200)}` });
+    expect(scope.calls[0]?.step).toBe(`a\ufffdb\ufffd${"c".repeat(96)}`);
   });
 
   it("that fails does not fail the call", async () => {

@@ -91,7 +91,8 @@ function connectionFailed(target: Target, cause: Error | null): ConnectionFailed
   return new ConnectionFailedError(`${target.url.host}: ${what} (${code})`, {
     // A certificate does not get better within an execution's attempts.
     retryable: !untrusted,
-    cause: cause ?? undefined,
+    // Other causes name the address, and callers read a cause's message.
+    cause: untrusted ? cause : undefined,
   });
 }
 
