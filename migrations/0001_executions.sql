@@ -90,13 +90,14 @@ CREATE TABLE process_engines (
   PRIMARY KEY (engine_id, version, process_id)
 );
 
--- The one process that reconciles at the moment. ticks is written to Redis as well: a missing or smaller
--- number there means that Redis lost what came after it.
+-- The one process that reconciles at the moment. ticks is written to Redis as well, and sung is the largest that is
+-- known to have arrived there: a missing or smaller number in Redis means that it lost what came after.
 CREATE TABLE leader (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   process_id uuid NOT NULL,
   lease_until timestamptz NOT NULL,
-  ticks bigint NOT NULL DEFAULT 0
+  ticks bigint NOT NULL DEFAULT 0,
+  sung bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
 -- The catalogue that workers publish and the API reads.

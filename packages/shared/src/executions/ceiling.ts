@@ -77,12 +77,13 @@ export async function fillPlaces(
   return rows;
 }
 
-/** Engine versions with a ceiling that have executions waiting below it. */
+/** Engine versions that have executions waiting below a ceiling; also those whose ceiling was taken away since. */
 export async function enginesAtCeiling(pool: pg.Pool): Promise<LimitedEngine[]> {
   const { rows } = await pool.query<LimitedEngine>({
     name: "engines-at-ceiling",
-    text: `SELECT v.engine_id AS "engineId", v.version, (v.policy ->> 'concurrency')::int AS concurrency
-      FROM engine_versions v WHERE v.policy ->> 'concurrency' IS NOT NULL AND EXISTS (
+    text: `SELECT v.engine_id AS "engineId", v.version,
+        coalesce((v.policy ->> 'concurrency')::int, ${2 ** 31 - 1}) AS concurrency
+      FROM engine_versions v WHERE EXISTS (
         SELECT FROM executions e WHERE e.engine_id = v.engine_id AND e.version = v.version
           AND e.status = 'queued' AND e.wait_reason = 'engine_concurrency')`,
   });

@@ -32,7 +32,7 @@ export async function endOverdue(pool: pg.Pool, signals: Signals): Promise<numbe
   const { rows } = await pool.query<{ id: string }>({
     name: "end-overdue",
     text: `UPDATE executions e SET status = ${ended}, finished_at = now(), deadline_at = NULL, due_at = NULL, wait_reason = NULL,
-        dispatch = e.dispatch + 1, attempt_ended_at = CASE WHEN e.status = 'running' THEN now() ELSE e.attempt_ended_at END,
+        attempt_ended_at = CASE WHEN e.status = 'running' THEN now() ELSE e.attempt_ended_at END,
         cancel_effect = CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'aborted' END,
         error = CASE WHEN ${ended} <> 'failed' THEN NULL
           WHEN e.status = 'running' THEN jsonb_set($1::jsonb, '{attempt}', to_jsonb(e.attempt))::json

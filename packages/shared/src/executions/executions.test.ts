@@ -309,6 +309,39 @@ describe.each(["postgres", "redis"] as const)("executions, queue on %s", (backen
     });
   });
 
+  it("what ends while it waits shows no attempt that never was", async () => {
+    const running = await started();
+    const retry = { outcome: "retry", failure, delayMs: 60_000, reason: "retry_backoff" } as const;
+    await stack.settler.settle({ id: running.id, dispatch: 1, attempt: 1, ...retry });
+    await stack.db.pool.query("UPDATE executions SET deadline_at = now() WHERE id = $1", [
+      running.id,
+    ]);
+    await endOverdue(stack.db.pool, stack.signals);
+    const row = await read(running.id);
+    expect(row.status).toBe("failed");
+    expect(JSON.parse(row.error ?? "")).toMatchObject({ code: "engine_error", attempt: 1 });
+    expect(row.attempts).toMatchObject([{ attempt: 1, dispatch: 1, outcome: "failed" }]);
+  });
+
+  it("what runs past every deadline ends as timeout, whoever holds it", async () => {
+    const running = await started();
+    await stack.db.pool.query("UPDATE executions SET deadline_at = now() WHERE id = $1", [
+      running.id,
+    ]);
+    await endOverdue(stack.db.pool, stack.signals);
+    const row = await read(running.id);
+    expect(JSON.parse(row.error ?? "")).toMatchObject({ code: "timeout", attempt: 1 });
+    expect(row.attempts).toMatchObject([{ attempt: 1, dispatch: 1, outcome: "failed" }]);
+    const late = {
+      id: running.id,
+      dispatch: 1,
+      attempt: 1,
+      outcome: "succeeded",
+      outputText: "1",
+    } as const;
+    expect(await stack.settler.settle(late)).toBe("stale");
+  });
+
   it("a ceiling over all workers holds, and lets the next one in", async () => {
     const engineId = freshEngineId();
     const executions = await Promise.all([1, 2, 3, 4].map(() => submit({ engineId })));

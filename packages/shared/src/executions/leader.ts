@@ -2,34 +2,35 @@ import type pg from "pg";
 
 /** What the leader's turn begins with. */
 export interface Turn {
-  /** The number that this turn writes to Redis. */
+  /** The number that this turn writes to the queue's store. */
   tick: number;
-  /** The number that the last turn, by whichever process, had. */
-  previousTick: number;
+  /** The largest number that is known to have been written there. */
+  sung: number;
 }
 
 /**
  * Takes or keeps the lead; one process reconciles at a time, and another one follows as soon as its lease ends.
+ * @param sung the largest number that this process has written to the queue's store
  * @returns null where another process leads
  */
 export async function takeTurn(
   pool: pg.Pool,
   processId: string,
   leaseMs: number,
+  sung: number,
 ): Promise<Turn | null> {
-  const { rows } = await pool.query<{ tick: string }>({
+  const { rows } = await pool.query<{ tick: string; sung: string }>({
     name: "take-turn",
-    text: `INSERT INTO leader AS l (process_id, lease_until, ticks)
-      VALUES ($1, now() + $2 * interval '1 millisecond', 1)
-      ON CONFLICT (one) DO UPDATE SET process_id = $1, lease_until = excluded.lease_until, ticks = l.ticks + 1
+    text: `INSERT INTO leader AS l (process_id, lease_until, ticks, sung)
+      VALUES ($1, now() + $2 * interval '1 millisecond', 1, $3)
+      ON CONFLICT (one) DO UPDATE SET process_id = $1, lease_until = excluded.lease_until, ticks = l.ticks + 1,
+        sung = greatest(l.sung, excluded.sung)
       WHERE l.process_id = $1 OR l.lease_until <= now()
-      RETURNING ticks AS tick`,
-    values: [processId, leaseMs],
+      RETURNING ticks AS tick, sung`,
+    values: [processId, leaseMs, sung],
   });
   const row = rows[0];
-  if (row === undefined) return null;
-  const tick = Number(row.tick);
-  return { tick, previousTick: tick - 1 };
+  return row === undefined ? null : { tick: Number(row.tick), sung: Number(row.sung) };
 }
 
 /** Lets another process lead at once. */

@@ -23,10 +23,14 @@ export async function putBackOfLostProcesses(pool: pg.Pool, enqueuer: Enqueuer):
   return total;
 }
 
-/** After a time without Postgres nobody could renew: all leases start anew, so that an outage accuses nobody. */
+/**
+ * After a time without Postgres nobody could renew: all leases start anew, so that an outage accuses nobody. Those that
+ * were given up stay so.
+ */
 export async function renewAllLeases(pool: pg.Pool, leaseMs: number): Promise<void> {
   await pool.query(
-    "UPDATE processes SET lease_until = greatest(lease_until, now() + $1 * interval '1 millisecond') WHERE NOT draining",
+    `UPDATE processes SET lease_until = greatest(lease_until, now() + $1 * interval '1 millisecond')
+     WHERE lease_until > '-infinity'`,
     [leaseMs],
   );
 }

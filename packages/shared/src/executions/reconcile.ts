@@ -6,11 +6,10 @@ import { enginesAtCeiling, fillPlaces } from "./ceiling.ts";
 import { endOverdue } from "./end-overdue.ts";
 import type { Enqueuer } from "./enqueuer.ts";
 import { sweepFigures } from "./figures-sweep.ts";
-import { giveUpLead, takeTurn } from "./leader.ts";
+import { giveUpLead, takeTurn, type Turn } from "./leader.ts";
 import { putBackOfLostProcesses, renewAllLeases } from "./lost-processes.ts";
 import { makeDueReady, nextDueInMs } from "./make-ready.ts";
-import { readReady } from "./ready.ts";
-import { refillEmptyQueues } from "./refill.ts";
+import { putBackAfterLoss, refillEmptyQueues } from "./put-back.ts";
 import { takeBackLost } from "./take-back.ts";
 
 /** What one turn of the leader did. */
@@ -60,56 +59,85 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let turn: Promise<void> | null = null;
   let stopped = true;
   /** Since when this process has reached Postgres in every turn, on its own clock. */
-  let soundSince = Number.POSITIVE_INFINITY;
+  let soundSince = Number.NEGATIVE_INFINITY;
+  /** It has not for a whole lease: before it judges any, all leases have to start anew. */
+  let owesRenewal = false;
   let lastTurnAt = Number.NEGATIVE_INFINITY;
-  let slowAt = 0;
-  let queueLost = false;
+  let slowAt = Number.NEGATIVE_INFINITY;
+  /** The largest number that this process has written to the queue's store. */
+  let sung = 0;
+  /** Putting back may take longer than a turn, and must not keep the turns from coming. */
+  let care: Promise<void> | null = null;
+  let putBack = 0;
 
-  async function runTurn(): Promise<void> {
+  /** Steps of which one that fails does not keep the others from their work. */
+  function stepsOf(failed: string[]) {
+    return async (name: string, work: () => Promise<unknown>): Promise<void> => {
+      try {
+        await work();
+      } catch (error) {
+        failed.push(name);
+        onError(error);
+      }
+    };
+  }
+
+  async function careForQueue(lead: Turn, failed: string[]): Promise<void> {
+    const step = stepsOf(failed);
+    await step("put back of lost processes", async () => {
+      putBack += await putBackOfLostProcesses(pool, enqueuer);
+    });
+    await step("watch the queue", async () => {
+      const known = { tick: lead.tick, sung: Math.max(lead.sung, sung) };
+      putBack += await putBackAfterLoss(pool, enqueuer, canary, known);
+      sung = lead.tick;
+    });
+    if (performance.now() - slowAt < slowEveryMs) return;
+    slowAt = performance.now();
+    await step("refill empty queues", async () => {
+      putBack += await refillEmptyQueues(pool, queue, enqueuer);
+    });
+    await step("sweep figures", () => sweepFigures(pool));
+  }
+
+  /** @returns whether this process leads */
+  async function runTurn(): Promise<boolean> {
     const startedAt = performance.now();
-    const lead = await takeTurn(pool, enqueuer.processId, Math.max(leaseMs, 3 * intervalMs));
-    if (startedAt - lastTurnAt > leaseMs / 2) soundSince = startedAt;
+    const leadMs = Math.max(leaseMs, 3 * intervalMs);
+    const lead = await takeTurn(pool, enqueuer.processId, leadMs, sung);
+    if (startedAt - lastTurnAt > leaseMs / 2) {
+      soundSince = startedAt;
+      owesRenewal = true;
+    }
+    if (startedAt - soundSince > leaseMs) owesRenewal = false;
     lastTurnAt = startedAt;
-    if (lead === null) return;
+    if (lead === null) return false;
     const report: TurnReport = {
       madeReady: 0,
       takenBack: 0,
       ended: 0,
-      putBack: 0,
+      putBack,
       durationMs: 0,
       failed: [],
     };
-    const step = async (name: string, work: () => Promise<void>): Promise<void> => {
-      try {
-        await work();
-      } catch (error) {
-        report.failed.push(name);
-        onError(error);
-      }
-    };
-    if (soundSince === startedAt) {
-      await step("renew leases", () => renewAllLeases(pool, leaseMs));
+    putBack = 0;
+    const step = stepsOf(report.failed);
+    if (owesRenewal) {
+      await step("renew leases", async () => {
+        await renewAllLeases(pool, leaseMs);
+        owesRenewal = false;
+      });
     }
     await step("make due ready", async () => {
       report.madeReady = await makeDueReady(pool, enqueuer);
     });
-    await step("take back lost", async () => {
-      report.takenBack = await takeBackLost(pool, enqueuer, signals);
-    });
+    if (!owesRenewal) {
+      await step("take back lost", async () => {
+        report.takenBack = await takeBackLost(pool, enqueuer, signals);
+      });
+    }
     await step("end overdue", async () => {
       report.ended = await endOverdue(pool, signals);
-    });
-    await step("put back of lost processes", async () => {
-      report.putBack += await putBackOfLostProcesses(pool, enqueuer);
-    });
-    await step("watch the queue", async () => {
-      if ((await canary.sing(lead.tick, lead.previousTick)) === "lost") queueLost = true;
-      if (!queueLost) return;
-      for await (const rows of readReady(pool, {})) {
-        await enqueuer.putBack(rows);
-        report.putBack += rows.length;
-      }
-      queueLost = false;
     });
     await step("fill places", async () => {
       for (const engine of await enginesAtCeiling(pool)) {
@@ -123,19 +151,19 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         }
       }
     });
-    if (startedAt - slowAt >= slowEveryMs) {
-      slowAt = startedAt;
-      await step("refill empty queues", async () => {
-        report.putBack += await refillEmptyQueues(pool, queue, enqueuer);
+    if (!owesRenewal) {
+      care ??= careForQueue(lead, report.failed).finally(() => {
+        care = null;
       });
-      await step("sweep figures", () => sweepFigures(pool));
     }
     report.durationMs = performance.now() - startedAt;
     options.onTurn?.(report);
+    return true;
   }
 
-  async function pauseMs(): Promise<number> {
-    const due = await nextDueInMs(pool).catch(() => null);
+  /** The leader comes back in time for what is due next; the others only look whether the lead is free. */
+  async function pauseMs(leads: boolean): Promise<number> {
+    const due = leads ? await nextDueInMs(pool).catch(() => null) : null;
     return due === null ? intervalMs : Math.min(intervalMs, Math.max(5, due));
   }
 
@@ -143,7 +171,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (stopped) return;
     timer = setTimeout(() => {
       turn = runTurn()
-        .catch(onError)
+        .catch((error: unknown) => {
+          onError(error);
+          return false;
+        })
         .then(pauseMs)
         .then((ms) => {
           turn = null;
@@ -162,6 +193,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       stopped = true;
       if (timer !== null) clearTimeout(timer);
       await turn;
+      await care;
       await giveUpLead(pool, enqueuer.processId).catch(onError);
     },
   };

@@ -79,15 +79,21 @@ export function createSettler({ db, signals, onError, hooks }: SettlerOptions): 
         if (!isBadValue(error)) throw error;
         // One that Postgres cannot keep fails alone.
         const results: Settled[] = [];
-        for (const settlement of batch) {
-          results.push(
-            ...(await write([settlement]).catch(() => write([asUnkeepable(settlement)]))),
-          );
-        }
+        for (const settlement of batch) results.push(await writeAlone(settlement));
         return results;
       }
     },
   });
+
+  async function writeAlone(settlement: Settlement): Promise<Settled> {
+    try {
+      return (await write([settlement]))[0] ?? "stale";
+    } catch (error) {
+      // Only what Postgres cannot keep: for a passing error the whole batch is settled again.
+      if (!isBadValue(error)) throw error;
+      return (await write([asUnkeepable(settlement)]))[0] ?? "stale";
+    }
+  }
 
   async function write(batch: Settlement[]): Promise<Settled[]> {
     const { rows } = await db.pool.query<{ id: string; status: ExecutionStatus }>({

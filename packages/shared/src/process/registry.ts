@@ -95,14 +95,28 @@ export async function registerProcess(
     return renewing;
   }
 
-  const heartbeat = setInterval(() => void renewOnce().catch(onError), leaseMs / 3);
-  heartbeat.unref();
+  let heartbeat: NodeJS.Timeout;
+  function beat(inMs: number): void {
+    heartbeat = setTimeout(() => {
+      renewOnce().then(
+        () => beat(leaseMs / 3),
+        (error: unknown) => {
+          onError(error);
+          // The lease goes on running out meanwhile.
+          beat(Math.min(1_000, leaseMs / 15));
+        },
+      );
+    }, inMs);
+    heartbeat.unref();
+    if (closed) clearTimeout(heartbeat);
+  }
+  beat(leaseMs / 3);
 
   return {
     id,
     startedAt,
     async ensureLease() {
-      if (performance.now() - renewedAt > leaseMs * 0.9) await renewOnce();
+      if (performance.now() - renewedAt > leaseMs * 0.6) await renewOnce();
     },
     onLost(hear) {
       lost.push(hear);
@@ -121,12 +135,12 @@ export async function registerProcess(
     async close() {
       if (closed) return;
       closed = true;
-      clearInterval(heartbeat);
+      clearTimeout(heartbeat);
       await renewing?.catch(() => {});
       // Through the usual door: whoever reconciles finds the lease ended and takes over whatever is left.
       await db.pool
         .query(
-          "UPDATE processes SET lease_until = now(), enqueued_through = $2, draining = true WHERE id = $1",
+          "UPDATE processes SET lease_until = '-infinity', enqueued_through = $2, draining = true WHERE id = $1",
           [id, enqueuedThrough()],
         )
         .catch(onError);

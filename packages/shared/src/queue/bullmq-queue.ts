@@ -97,12 +97,7 @@ export function makeBullmqQueue(backend: Backend, onError: (error: Error) => voi
     },
 
     async depth(engineId, version) {
-      const counts = await queueFor(engineId, version).getJobCounts(
-        "waiting",
-        "prioritized",
-        "active",
-        "delayed",
-      );
+      const counts = await queueFor(engineId, version).getJobCounts("waiting", "prioritized");
       return Object.values(counts).reduce((sum, count) => sum + count, 0);
     },
 

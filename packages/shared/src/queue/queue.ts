@@ -44,7 +44,7 @@ export interface Queue {
   /** Puts deliveries into the queues of their engine versions. @throws where the queue cannot be reached */
   enqueue(deliveries: Delivery[]): Promise<void>;
   consume(options: ConsumeOptions): Consumer;
-  /** Deliveries of an engine version that are in the queue or in a worker's hands. */
+  /** Deliveries of an engine version that wait in the queue; those in a worker's hands do not count. */
   depth(engineId: string, version: number): Promise<number>;
   health(): Promise<QueueHealth>;
   close(): Promise<void>;
