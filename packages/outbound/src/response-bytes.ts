@@ -15,8 +15,6 @@ export interface ResponseBytes {
   take(): Uint8Array;
 }
 
-const FIRST_BYTES = 16 * 1024;
-
 /**
  * One buffer that doubles, rather than a list of chunks: a hostile server can send a chunk for each
  * byte, and every chunk kept costs a hundred bytes and holds the whole network buffer that it is a
@@ -30,9 +28,7 @@ export function collectBytes(cap: number): ResponseBytes {
       const needed = length + chunk.length;
       if (needed > cap) return false;
       if (needed > buffer.length) {
-        const grown = new Uint8Array(
-          Math.min(cap, Math.max(needed, buffer.length * 2, FIRST_BYTES)),
-        );
+        const grown = new Uint8Array(Math.min(cap, Math.max(needed, buffer.length * 2)));
         grown.set(buffer.subarray(0, length));
         buffer = grown;
       }
