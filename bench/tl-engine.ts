@@ -58,10 +58,10 @@ export async function startTlEngine(
     submit: (pool) => submit(pool, false),
     roundTrip: (pool) => submit(pool, true),
     async unfinished() {
-      const { rows } = await db.query(
+      const { rows } = await db.query<{ n: number }>(
         "SELECT count(*)::int AS n FROM executions WHERE deadline_at IS NOT NULL",
       );
-      return rows[0].n;
+      return rows[0]?.n ?? 0;
     },
     async stop() {
       await Promise.all([stopProcess(api), stopProcess(worker)]);

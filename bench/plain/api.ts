@@ -27,7 +27,7 @@ app.use(async (c, next) => {
   await next();
 });
 app.post("/execute", async (c) => {
-  const { input } = await c.req.json();
+  const { input } = await c.req.json<{ input: unknown }>();
   const id = randomUUID();
   await pool.query("INSERT INTO plain_executions (id, status, input) VALUES ($1, 'queued', $2)", [
     id,
@@ -37,11 +37,12 @@ app.post("/execute", async (c) => {
   return c.json({ execution_id: id, done: false }, 202);
 });
 app.get("/status/:id", async (c) => {
-  const found = await pool.query("SELECT * FROM plain_executions WHERE id = $1", [
-    c.req.param("id"),
-  ]);
+  const found = await pool.query<{ status: string }>(
+    "SELECT * FROM plain_executions WHERE id = $1",
+    [c.req.param("id")],
+  );
   const row = found.rows[0];
-  return c.json({ ...row, done: row.status === "succeeded" });
+  return c.json({ ...row, done: row?.status === "succeeded" });
 });
 serve({ fetch: app.fetch, port: Number(PORT), hostname: "127.0.0.1" }, () =>
   process.send?.("ready"),

@@ -35,10 +35,10 @@ export async function startPlain(databaseUrl: string, redisUrl: string): Promise
       }
     },
     async unfinished() {
-      const { rows } = await db.query(
+      const { rows } = await db.query<{ n: number }>(
         "SELECT count(*)::int AS n FROM plain_executions WHERE status <> 'succeeded'",
       );
-      return rows[0].n;
+      return rows[0]?.n ?? 0;
     },
     async stop() {
       await Promise.all([stopProcess(api), stopProcess(worker)]);

@@ -4,7 +4,7 @@ import pg from "pg";
 
 const { DATABASE_URL = "", REDIS_URL = "" } = process.env;
 const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 20 });
-const worker = new Worker(
+const worker = new Worker<{ id: string; input: unknown }>(
   "plain",
   async ({ data }) => {
     const output = data.input;

@@ -3,8 +3,10 @@ import type { Catalogue } from "@tl-engine/shared/catalogue/catalogue.ts";
 import type { Database } from "@tl-engine/shared/db/database.ts";
 import { pendingMigrations } from "@tl-engine/shared/db/migrate.ts";
 import type { Canary } from "@tl-engine/shared/executions/canary.ts";
+import { createDueTimer } from "@tl-engine/shared/executions/due-timer.ts";
 import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
+import { makeDueReady } from "@tl-engine/shared/executions/make-ready.ts";
 import { createReconciler, type TurnReport } from "@tl-engine/shared/executions/reconcile.ts";
 import { createSubmitter, type Submitter } from "@tl-engine/shared/executions/submit.ts";
 import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts";
@@ -116,10 +118,13 @@ async function makeParts(options: RecordingOptions): Promise<Parts> {
     onTurn: options.onTurn,
   });
   reconciler.start();
+  const dueTimer = createDueTimer(() => void makeDueReady(db.pool, enqueuer).catch(onError));
+  const dueIn = (ms: number) => dueTimer.arm(ms);
   const ensureLease = () => registration.ensureLease();
   return {
-    submitter: createSubmitter({ db, enqueuer, ensureLease, ...withHooks }),
+    submitter: createSubmitter({ db, enqueuer, ensureLease, dueIn, ...withHooks }),
     async stop() {
+      dueTimer.close();
       await reconciler.stop();
       await enqueuer.close();
       await registration.close();

@@ -4,9 +4,10 @@ import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
 import { createRedisCanary, noCanary } from "@tl-engine/shared/executions/canary.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 import { createExecutionReader } from "@tl-engine/shared/executions/read.ts";
-import type { TurnReport } from "@tl-engine/shared/executions/reconcile.ts";
+import { createTurnReporter } from "@tl-engine/shared/executions/report-turns.ts";
 import { createWatcher } from "@tl-engine/shared/executions/watch.ts";
 import { createKeyVerifier } from "@tl-engine/shared/keys/verify-key.ts";
+import { createErrorLog } from "@tl-engine/shared/log/error-log.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import { createApiMetrics } from "@tl-engine/shared/metrics/api-metrics.ts";
 import { createReconcilerMetrics } from "@tl-engine/shared/metrics/reconciler-metrics.ts";
@@ -49,8 +50,7 @@ const defaultMetricsPort = 9464;
 /** Builds the API process: the only place where its parts are made and put together. */
 export async function startApi({ config, log, hooks }: StartApiOptions): Promise<RunningApi> {
   const { databaseUrl, redisUrl, host } = config;
-  const onError = (error: unknown): void =>
-    log.warn({ err: error }, "something failed beside a request");
+  const onError = createErrorLog(log, "something failed beside a request");
   const registry = createMetrics("api");
   const metrics = createApiMetrics(registry);
   const reconcilerMetrics = createReconcilerMetrics(registry);
@@ -89,11 +89,7 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     leaseMs: config.leaseMs,
     reconcileIntervalMs: config.reconcileIntervalMs,
     onError,
-    onTurn: (report) => {
-      reconcilerMetrics.putBack.inc({ reason: "not_enqueued" }, report.putBack);
-      reconcilerMetrics.putBack.inc({ reason: "worker_lost" }, report.takenBack);
-      logTurn(log, report);
-    },
+    onTurn: createTurnReporter(log, reconcilerMetrics),
     onWait: (reason) => log.info({ reason }, "waiting"),
     ...(hooks && { hooks }),
   });
@@ -176,11 +172,4 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     await closeParts();
     throw error;
   }
-}
-
-function logTurn(log: Log, report: TurnReport): void {
-  const { putBack, takenBack, failed, durationMs } = report;
-  if (putBack === 0 && takenBack === 0 && failed.length === 0) return;
-  const fields = { count: putBack + takenBack, reasons: failed, duration_ms: durationMs };
-  log.info(fields, `reconciled: ${putBack} put back, ${takenBack} taken back`);
 }

@@ -26,7 +26,7 @@ async function load(folder: string, files: readonly string[]): Promise<void> {
   // Best effort: without the cache everything works as well. Whoever is loaded may keep the process up: it is ended.
   const code = `process.on("uncaughtException", () => {}); await Promise.allSettled([${imports.join(", ")}]); process.exit();`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", code], {
-    env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: folder },
+    env: { NODE_COMPILE_CACHE: folder },
     stdio: "ignore",
     timeout: 20_000,
   });

@@ -31,5 +31,5 @@ export function isUnavailable(error: unknown): boolean {
 /** Whether Postgres refused a text or a number that it cannot keep (NUL, lone surrogate, syntax, range). */
 export function isBadValue(error: unknown): boolean {
   const code = codeOf(error);
-  return code !== null && /^22/.test(code);
+  return code !== null && code.startsWith("22");
 }

@@ -22,19 +22,26 @@ const files: MigrationProvider = {
 /**
  * Brings the database to the newest schema: ours, and the queue's own in the schema `bullmq`.
  * Safe to start several times at once: one migrates, the others wait for it.
- * @returns the names of the migrations that were applied
+ * @returns the names of the migrations that were missing
  */
 export async function migrate(connectionString: string): Promise<string[]> {
   const pool = new pg.Pool({ connectionString, max: 2, connectionTimeoutMillis: 5_000 });
   pool.on("error", () => {});
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   try {
-    const { error, results } = await new Migrator({ db, provider: files }).migrateToLatest();
-    if (error !== undefined) throw error;
+    // A database that is newer than this build is left as it is: migrations only add, so that an older build runs on
+    // it, and a deploy can be rolled back.
+    const pending = await pendingMigrations(pool);
+    if (pending.length > 0) {
+      const { error } = await new Migrator({ db, provider: files }).migrateToLatest();
+      if (error instanceof Error) throw error;
+    }
     await runMigrations(pool);
-    return (results ?? []).map((result) => result.migrationName);
+    return pending;
   } finally {
     await db.destroy();
+    // The query builder ends the pool only where it was used.
+    if (!pool.ended) await pool.end();
   }
 }
 

@@ -414,7 +414,7 @@ describe.each(["postgres", "redis"] as const)("executions, queue on %s", (backen
       all,
     );
     const listed = [...rows, ...rest.rows].map(({ id }) => id);
-    expect(listed).toEqual([...ids].sort().reverse());
+    expect(listed).toEqual(ids.toSorted().toReversed());
     expect((await listExecutions(stack.db.pool, stranger, filters, page, all)).rows).toEqual([]);
   });
 

@@ -21,7 +21,7 @@ import { createReconciler, type Reconciler, type TurnReport } from "./reconcile.
 const patient = new AbortController().signal;
 const cleanUps: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+  for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
 
 async function database(): Promise<FreshDatabase> {
@@ -68,7 +68,7 @@ function reconcile(stack: Stack, canary: Canary = noCanary, leaseMs = 1_000) {
 
 describe.each(["postgres", "redis"] as const)("reconciler, queue on %s", (backend) => {
   const it = test.skipIf(backend === "redis" && !hasRedis());
-  const redis = async () => (backend === "redis" ? await freshRedis() : null);
+  const redis = async () => (backend === "redis" ? freshRedis() : null);
 
   it("what a process recorded and died before enqueuing is delivered by another", async () => {
     const { url } = await database();

@@ -20,6 +20,8 @@ export interface TurnReport {
   putBack: number;
   /** How long the turn took, ms. */
   durationMs: number;
+  /** How long after it should have begun it ended, ms. */
+  lagMs: number;
   /** Steps that failed, by name. */
   failed: string[];
 }
@@ -69,6 +71,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** Putting back may take longer than a turn, and must not keep the turns from coming. */
   let care: Promise<void> | null = null;
   let putBack = 0;
+  let led = false;
+  let plannedAt = 0;
 
   /** Steps of which one that fails does not keep the others from their work. */
   function stepsOf(failed: string[]) {
@@ -111,16 +115,23 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
     if (startedAt - soundSince > leaseMs) owesRenewal = false;
     lastTurnAt = startedAt;
-    if (lead === null) return false;
     const report: TurnReport = {
       madeReady: 0,
       takenBack: 0,
       ended: 0,
       putBack,
       durationMs: 0,
+      lagMs: 0,
       failed: [],
     };
     putBack = 0;
+    if (lead === null) {
+      // Whoever led until now has no lag any more.
+      if (led) options.onTurn?.(report);
+      led = false;
+      return false;
+    }
+    led = true;
     const step = stepsOf(report.failed);
     if (owesRenewal) {
       await step("renew leases", async () => {
@@ -157,6 +168,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       });
     }
     report.durationMs = performance.now() - startedAt;
+    report.lagMs = performance.now() - plannedAt;
     options.onTurn?.(report);
     return true;
   }
@@ -169,6 +181,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function schedule(inMs: number): void {
     if (stopped) return;
+    plannedAt = performance.now() + inMs;
     timer = setTimeout(() => {
       turn = runTurn()
         .catch((error: unknown) => {

@@ -35,11 +35,19 @@ export interface SubmitterOptions {
   enqueuer: Enqueuer;
   /** Makes sure that this process' lease holds, since others enqueue for it only while they know of it. */
   ensureLease(): Promise<void>;
+  /** Hears of an execution that becomes ready in this many ms. */
+  dueIn?(ms: number): void;
   hooks?: FaultHooks;
 }
 
 /** Records and enqueues; submits that arrive while a commit is in flight share the next one. */
-export function createSubmitter({ db, enqueuer, ensureLease, hooks }: SubmitterOptions): Submitter {
+export function createSubmitter({
+  db,
+  enqueuer,
+  ensureLease,
+  dueIn,
+  hooks,
+}: SubmitterOptions): Submitter {
   const batcher = createBatcher<NewExecution, Recorded | null>({
     maxItems: 256,
     lanes: 1,
@@ -77,7 +85,11 @@ export function createSubmitter({ db, enqueuer, ensureLease, hooks }: SubmitterO
     await hooks?.afterRecord?.();
     const ready = batch.flatMap((execution) => {
       const row = recorded.get(execution.id);
-      if (row === undefined || row.ready_at === null) return [];
+      if (row === undefined) return [];
+      if (row.ready_at === null) {
+        if (row.run_at !== null) dueIn?.(row.run_at.getTime() - row.created_at.getTime());
+        return [];
+      }
       return [
         {
           id: row.id,

@@ -6,7 +6,7 @@ export function createReconcilerMetrics(registry: Registry) {
   return {
     lag: new Gauge({
       name: "tl_reconciler_lag_seconds",
-      help: "How long the oldest execution that is due waits to be enqueued. Told by the leader; 0 elsewhere.",
+      help: "How late the leader's last turn ended, against when it should have begun. 0 where no leader is.",
       registers,
     }),
     putBack: new Counter({
