@@ -147,6 +147,7 @@ export function createWorker(deps: WorkerDeps): Worker {
       workerId,
       graceMs: settings.graceMs,
       ensureLease: () => registration.ensureLease(),
+      renewLease: () => registration.renewLease(),
       onError(error) {
         onError(error);
         // It may have been committed all the same.

@@ -1,7 +1,15 @@
 import type pg from "pg";
 import type { DeliveryItem } from "../queue/queue.ts";
 import { readyColumns, type ReadyRow } from "./ready.ts";
-import { startAssignments, startedColumns, startGuard, type StartedRow } from "./start-sql.ts";
+import {
+  lease,
+  startAssignments,
+  startedColumns,
+  startedRows,
+  startGuard,
+  type StartAnswer,
+  type StartedRow,
+} from "./start-sql.ts";
 
 /** An engine version whose policy limits how many run at once over all workers. */
 export interface LimitedEngine {
@@ -15,6 +23,7 @@ const running = `SELECT count(*) FROM executions r WHERE r.status = 'running' AN
 /**
  * Starts as many as the engine's ceiling leaves room for; the others wait in the record, out of the queue, until a
  * place is free. Starts of one engine version take turns, since each has to count what the one before it did.
+ * @returns null where the worker's lease had ended: nothing was changed
  */
 export async function startBelowCeiling(
   pool: pg.Pool,
@@ -22,35 +31,41 @@ export async function startBelowCeiling(
   marginMs: number,
   { engineId, version, concurrency }: LimitedEngine,
   items: readonly DeliveryItem[],
-): Promise<StartedRow[]> {
-  const ids = items.map(([id]) => id);
-  const dispatches = items.map(([, dispatch]) => dispatch);
+): Promise<StartedRow[] | null> {
+  // A doubled delivery must not take two places.
+  const once = [...new Map(items.map((item) => [item.join(), item])).values()];
+  const ids = once.map(([id]) => id);
+  const dispatches = once.map(([, dispatch]) => dispatch);
   const client = await pool.connect();
   try {
     await client.query("BEGIN");
     await client.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [
       `tl-ceiling:${engineId}@${version}`,
     ]);
-    const started = await client.query<StartedRow>(
-      `WITH place AS (
+    const answer = await client.query<StartAnswer>(
+      `WITH ${lease}, place AS (
          SELECT d.id FROM unnest($5::uuid[], $6::int[]) WITH ORDINALITY AS d(id, dispatch, place)
          JOIN executions e ON e.id = d.id AND e.dispatch = d.dispatch AND ${startGuard}
          ORDER BY d.place LIMIT greatest(0, $7::int - (${running}))
-       )
-       UPDATE executions e SET ${startAssignments} FROM place
-       WHERE e.id = place.id AND ${startGuard} RETURNING ${startedColumns}`,
+       ), started AS (
+         UPDATE executions e SET ${startAssignments} FROM (SELECT id FROM place ORDER BY id) AS place
+         WHERE e.id = place.id AND ${startGuard} RETURNING ${startedColumns}
+       ) SELECT lease.holds, started.* FROM lease LEFT JOIN started ON true`,
       [workerId, marginMs, engineId, version, ids, dispatches, concurrency],
     );
-    await client.query(
-      `UPDATE executions e SET wait_reason = 'engine_concurrency', ready_at = NULL
-       FROM unnest($1::uuid[], $2::int[]) AS d(id, dispatch)
-       WHERE e.id = d.id AND e.dispatch = d.dispatch AND e.status = 'queued' AND e.wait_reason IS NULL
-         AND (e.started_at IS NOT NULL OR e.expires_at > now())`,
-      [ids, dispatches],
-    );
+    const started = startedRows(answer.rows);
+    if (started !== null) {
+      await client.query(
+        `UPDATE executions e SET wait_reason = 'engine_concurrency', ready_at = NULL
+         FROM (SELECT * FROM unnest($1::uuid[], $2::int[]) AS d(id, dispatch) ORDER BY id) AS d
+         WHERE e.id = d.id AND e.dispatch = d.dispatch AND e.status = 'queued' AND e.wait_reason IS NULL
+           AND (e.started_at IS NOT NULL OR e.expires_at > now())`,
+        [ids, dispatches],
+      );
+    }
     await client.query("COMMIT");
     client.release();
-    return started.rows;
+    return started;
   } catch (error) {
     // The connection is in an unknown state; the pool makes a new one.
     client.release(true);

@@ -64,17 +64,31 @@ test.each([null, 10])(
   },
 );
 
-test("deliveries that two workers got in opposite order do not wait for one another", async () => {
+test("executions are locked by id, so that workers with the same deliveries cannot block one another", async () => {
   const engineId = freshEngineId();
-  const engine = { engineId, version: 1, concurrency: null };
-  for (let round = 0; round < 10; round += 1) {
-    const items = (await submitted(engineId, 200)).map((id) => [id, 0] as const);
-    const started = await Promise.all([
-      stack.starter.start(engine, items, patient),
-      other.starter.start(engine, items.toReversed(), patient),
-    ]);
-    expect(new Set(started.flat().map(({ id }) => id)).size).toBe(200);
-    expect(started.flat()).toHaveLength(200);
+  const [lowest = "", highest = "", another = ""] = (await submitted(engineId, 3)).toSorted();
+  const client = await stack.db.pool.connect();
+  try {
+    await client.query("BEGIN");
+    const lock = "SELECT FROM executions WHERE id = $1 FOR UPDATE NOWAIT";
+    await client.query(lock, [lowest]);
+    const engine = { engineId, version: 1, concurrency: null };
+    const starting = other.starter.start(
+      engine,
+      [
+        [another, 0],
+        [highest, 0],
+        [lowest, 0],
+      ],
+      patient,
+    );
+    const waits = `SELECT count(*)::int AS count FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    await expect.poll(async () => (await stack.db.pool.query(waits)).rows).toEqual([{ count: 1 }]);
+    await client.query(lock, [highest]);
+    await client.query("COMMIT");
+    expect(await starting).toHaveLength(3);
+  } finally {
+    client.release(true);
   }
-  expect([...stack.errors, ...other.errors]).toEqual([]);
 });

@@ -1,10 +1,18 @@
-import { createBatcher } from "../batch/batcher.ts";
+import { createBatcher, type Batcher } from "../batch/batcher.ts";
 import type { Database } from "../db/database.ts";
 import type { DeliveryItem } from "../queue/queue.ts";
 import { startBelowCeiling } from "./ceiling.ts";
 import type { FaultHooks } from "./hooks.ts";
 import { priorityOf } from "./record.ts";
-import { startAssignments, startedColumns, startGuard, type StartedRow } from "./start-sql.ts";
+import {
+  lease,
+  startAssignments,
+  startedColumns,
+  startedRows,
+  startGuard,
+  type StartAnswer,
+  type StartedRow,
+} from "./start-sql.ts";
 import { overdueMarginMs } from "./state.ts";
 import { untilAvailable } from "./until-available.ts";
 
@@ -53,68 +61,85 @@ export interface StarterOptions {
   workerId: string;
   graceMs: number;
   ensureLease(): Promise<void>;
+  /** Renews the lease, which has ended by Postgres' clock though this process took it for good. */
+  renewLease(): Promise<void>;
   onError: (error: unknown) => void;
   hooks?: FaultHooks;
 }
 
-const statement = `UPDATE executions e SET ${startAssignments}
-FROM unnest($3::uuid[], $4::int[]) AS d(id, dispatch)
-WHERE e.id = d.id AND e.dispatch = d.dispatch AND ${startGuard}
-RETURNING ${startedColumns}`;
+// By id, so that two workers that were given the same deliveries do not wait for one another.
+const statement = `WITH ${lease}, started AS (
+  UPDATE executions e SET ${startAssignments}
+  FROM (SELECT * FROM unnest($3::uuid[], $4::int[]) AS d(id, dispatch) ORDER BY id) AS d
+  WHERE e.id = d.id AND e.dispatch = d.dispatch AND ${startGuard}
+  RETURNING ${startedColumns}
+) SELECT lease.holds, started.* FROM lease LEFT JOIN started ON true`;
+
+/** A lease that ends as soon as it is renewed is not renewed more often than this. */
+const maxRenewals = 3;
 
 /** See {@link Starter}; starts that are asked for while a commit is in flight share the next one. */
 export function createStarter(options: StarterOptions): Starter {
-  const { db, workerId, graceMs, ensureLease, onError, hooks } = options;
-  const batcher = createBatcher<DeliveryItem, StartedExecution | null>({
-    maxItems: 256,
-    lanes: 1,
-    run: async (items) => {
-      await ensureLease();
-      const { rows } = await db.pool.query<StartedRow>({
-        name: "start-executions",
-        text: statement,
-        values: [
-          workerId,
-          graceMs + overdueMarginMs,
-          items.map(([id]) => id),
-          items.map(([, dispatch]) => dispatch),
-        ],
-      });
-      await hooks?.afterStart?.();
-      const started = new Map(rows.map((row) => [row.id, row]));
-      return items.map(([id, dispatch]) => {
-        const row = started.get(id);
-        // The same execution may stand twice in one batch, under two dispatches.
-        return row === undefined || row.dispatch !== dispatch + 1 ? null : startedOf(row);
-      });
-    },
+  const { db, workerId, graceMs, ensureLease, renewLease, onError, hooks } = options;
+  const marginMs = graceMs + overdueMarginMs;
+  /** By engine version where it has a ceiling: its starts take turns over all workers, and so do those in here. */
+  const limited = new Map<string, Batcher<DeliveryItem, StartedExecution | null>>();
+  const unlimited = batcherOf(async (items) => {
+    const { rows } = await db.pool.query<StartAnswer>({
+      name: "start-executions",
+      text: statement,
+      values: [workerId, marginMs, items.map(([id]) => id), items.map(([, dispatch]) => dispatch)],
+    });
+    return startedRows(rows);
   });
 
-  async function startLimited(
-    { engineId, version }: StartableEngine,
-    concurrency: number,
-    items: readonly DeliveryItem[],
-  ): Promise<StartedExecution[]> {
-    await ensureLease();
-    const limits = { engineId, version, concurrency };
-    const marginMs = graceMs + overdueMarginMs;
-    const rows = await startBelowCeiling(db.pool, workerId, marginMs, limits, items);
-    await hooks?.afterStart?.();
-    return rows.map(startedOf);
+  /** @param write starts executions in one commit; null where the lease had ended */
+  function batcherOf(
+    write: (items: DeliveryItem[]) => Promise<StartedRow[] | null>,
+  ): Batcher<DeliveryItem, StartedExecution | null> {
+    return createBatcher<DeliveryItem, StartedExecution | null>({
+      maxItems: 256,
+      lanes: 1,
+      run: async (items) => {
+        await ensureLease();
+        let rows = await write(items);
+        for (let renewals = 0; rows === null; renewals += 1) {
+          if (renewals === maxRenewals) throw new Error("this worker's lease cannot be kept");
+          await renewLease();
+          rows = await write(items);
+        }
+        await hooks?.afterStart?.();
+        const started = new Map(rows.map((row) => [row.id, row]));
+        return items.map(([id, dispatch]) => {
+          const row = started.get(id);
+          if (row === undefined || row.dispatch !== dispatch + 1) return null;
+          // It may stand in one batch twice, by a doubled delivery: the first one has it.
+          started.delete(id);
+          return startedOf(row);
+        });
+      },
+    });
+  }
+
+  function batcherFor({ engineId, version, concurrency }: StartableEngine) {
+    if (concurrency === null) return unlimited;
+    const name = `${engineId}@${version}`;
+    let batcher = limited.get(name);
+    if (batcher === undefined) {
+      const limits = { engineId, version, concurrency };
+      batcher = batcherOf((items) => startBelowCeiling(db.pool, workerId, marginMs, limits, items));
+      limited.set(name, batcher);
+    }
+    return batcher;
   }
 
   return {
     async start(engine, items, signal) {
-      const { concurrency } = engine;
-      if (concurrency !== null) {
-        return untilAvailable(() => startLimited(engine, concurrency, items), { signal, onError });
-      }
+      const batcher = batcherFor(engine);
       const results = await Promise.all(
         items.map((item) => untilAvailable(() => batcher.add(item), { signal, onError })),
       );
-      // A delivery may name an execution twice.
-      const once = new Map(results.flatMap((started) => (started ? [[started.id, started]] : [])));
-      return [...once.values()];
+      return results.filter((started) => started !== null);
     },
   };
 }

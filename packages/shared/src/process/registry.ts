@@ -16,6 +16,8 @@ export interface Registration {
   readonly startedAt: Date;
   /** Renews the lease at once where it may have run out, for example after the process was frozen. */
   ensureLease(): Promise<void>;
+  /** Renews the lease whatever this process believes of it. */
+  renewLease(): Promise<void>;
   /** Hears that the lease had run out in between: what this process held may be somebody else's by now. */
   onLost(hear: () => void): void;
   /** Where the heartbeat takes the mark of what is enqueued from. */
@@ -118,6 +120,7 @@ export async function registerProcess(
     async ensureLease() {
       if (performance.now() - renewedAt > leaseMs * 0.6) await renewOnce();
     },
+    renewLease: renewOnce,
     onLost(hear) {
       lost.push(hear);
     },

@@ -69,6 +69,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       workerId: registration.id,
       graceMs: 5_000,
       ensureLease,
+      renewLease: () => registration.renewLease(),
       onError,
       ...withHooks,
     }),
