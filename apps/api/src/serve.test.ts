@@ -71,6 +71,7 @@ describe("what is not valid HTTP is a 400 problem or cut, and nothing is smuggle
     ["no Host", "GET / HTTP/1.1\r\n\r\n"],
     ["an odd Host", "GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n"],
     ["a Host that is no name", "GET / HTTP/1.1\r\nHost: http://[\r\nConnection: close\r\n\r\n"],
+    ["two Hosts", `GET / HTTP/1.1\r\n${host}Host: y\r\nConnection: close\r\n\r\n`],
     ["a Host with a user", "GET / HTTP/1.1\r\nHost: a@b\r\nConnection: close\r\n\r\n"],
     ["a space before the colon", `GET / HTTP/1.1\r\n${host}X : y\r\n\r\n`],
     ["a folded header", `GET / HTTP/1.1\r\n${host}X: y\r\n z\r\n\r\n`],
@@ -93,6 +94,7 @@ describe("what is not valid HTTP is a 400 problem or cut, and nothing is smuggle
     expect(JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")))).toMatchObject({
       status: 400,
       code: "malformed_request",
+      request_id: /^x-request-id: (\S+)\r$/im.exec(answer)?.[1],
     });
   });
 

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { once } from "node:events";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
@@ -70,7 +70,8 @@ export async function serve({
       noDelay: true,
     },
     (request, response) => {
-      listener(request, response).catch(onError);
+      if (namesTwoHosts(request)) refuse(response);
+      else listener(request, response).catch(onError);
     },
   );
   server.maxConnections = maxConnections;
@@ -78,11 +79,7 @@ export async function serve({
     answerRaw(error, socket);
   });
   // An expectation that is not 100-continue; Node would answer without a body.
-  server.on("checkExpectation", (_request, response) => {
-    const body = malformed();
-    const length = { "Content-Length": Buffer.byteLength(body) };
-    response.writeHead(400, { ...problemHeaders, ...length }).end(body);
-  });
+  server.on("checkExpectation", (_request, response) => refuse(response));
   server.listen(port, host);
   await once(server, "listening");
   server.on("error", onError);
@@ -92,21 +89,45 @@ export async function serve({
   };
 }
 
-const problemHeaders = {
-  "Content-Type": "application/problem+json",
-  "Cache-Control": "no-store",
-  Connection: "close",
-};
-
-function malformed(): string {
-  return problemBody(
+/** The problem of a request that never reaches the app, with all that the app would have put on it. */
+function malformed(): { body: string; headers: Record<string, string | number> } {
+  const requestId = randomUUID();
+  const body = problemBody(
     new Refusal("malformed_request", "The request is not valid HTTP, too slow, or too large"),
-    randomUUID(),
+    requestId,
   );
+  const headers = {
+    "Content-Type": "application/problem+json",
+    "Content-Length": Buffer.byteLength(body),
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Request-Id": requestId,
+    Connection: "close",
+  };
+  return { body, headers };
 }
 
 function problemResponse(): Response {
-  return new Response(malformed(), { status: 400, headers: problemHeaders });
+  const { body, headers } = malformed();
+  return new Response(body, {
+    status: 400,
+    headers: Object.entries(headers).map(([name, value]) => [name, String(value)]),
+  });
+}
+
+function refuse(response: ServerResponse): void {
+  const { body, headers } = malformed();
+  response.writeHead(400, headers).end(body);
+}
+
+/** Whether there is more than one Host (RFC 9112, 3.2). Node keeps the first one and says nothing of the others. */
+function namesTwoHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? "";
+    if (name.length === 4 && name.toLowerCase() === "host") hosts += 1;
+  }
+  return hosts > 1;
 }
 
 /** Answers what the parser refused: bad framing, headers too large, a request that took too long. */
@@ -115,8 +136,8 @@ function answerRaw(error: Error & { code?: string }, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const body = malformed();
-  const head = Object.entries({ ...problemHeaders, "Content-Length": Buffer.byteLength(body) })
+  const { body, headers } = malformed();
+  const head = Object.entries(headers)
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join("");
   socket.end(`HTTP/1.1 400 Bad Request\r\n${head}\r\n${body}`, () => socket.destroy());
