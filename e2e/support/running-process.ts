@@ -44,15 +44,25 @@ export interface StartOptions {
   /** The whole environment; nothing of the test's own leaks in. */
   env: Record<string, string>;
   cwd: string;
+  /** In a process group of its own, as a terminal starts it. */
+  ownGroup?: boolean;
 }
 
 /** Starts a process. It ends with the test's own process, whatever happens to that one. */
-export function startProcess({ name, entry, args = [], env, cwd }: StartOptions): RunningProcess {
+export function startProcess({
+  name,
+  entry,
+  args = [],
+  env,
+  cwd,
+  ownGroup = false,
+}: StartOptions): RunningProcess {
   const child = spawn(process.execPath, [entry, ...args], {
     // The channel closes with us: then tl-engine's processes stop by themselves.
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     env,
     cwd,
+    detached: ownGroup,
   });
   const lines: { raw: string; parsed: LogLine }[] = [];
   const listeners = new Set<() => void>();
