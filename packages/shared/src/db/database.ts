@@ -15,11 +15,14 @@ export interface DatabaseOptions {
   max: number;
   /** Shown in pg_stat_activity. */
   applicationName: string;
-  /** A statement that takes longer fails; 10 s where it is left out. */
+  /** A statement that takes longer fails, and does so on the server; {@link defaultQueryTimeoutMs} where it is left out. */
   queryTimeoutMs?: number;
   /** Hears the errors of idle connections, which would otherwise end the process. */
   onError: (error: Error) => void;
 }
+
+/** How long a statement may take, ms. */
+export const defaultQueryTimeoutMs = 10_000;
 
 /**
  * Every statement of ours finds its rows by an index. A prepared statement is planned while the table is small, and the
@@ -32,16 +35,22 @@ const sessionSettings = [
   "enable_hashjoin=off",
   "enable_mergejoin=off",
   "jit=off",
+  // A process that is frozen between two statements of a transaction must not keep its locks.
+  "idle_in_transaction_session_timeout=5s",
 ];
+/** How much longer the client waits than the server works, ms: what it gives up on is over by then. */
+const answerMs = 1_000;
 
 /** Opens a pool; connections are made on first use. */
 export function openDatabase(options: DatabaseOptions): Database {
+  const timeoutMs = options.queryTimeoutMs ?? defaultQueryTimeoutMs;
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.max,
     application_name: options.applicationName,
     connectionTimeoutMillis: 2_000,
-    query_timeout: options.queryTimeoutMs ?? 10_000,
+    statement_timeout: timeoutMs,
+    query_timeout: timeoutMs + answerMs,
     keepAlive: true,
     options: sessionSettings.map((setting) => `-c ${setting}`).join(" "),
   });

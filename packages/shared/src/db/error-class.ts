@@ -28,8 +28,8 @@ export function isUnavailable(error: unknown): boolean {
   return error instanceof Error && wordless.test(error.message);
 }
 
-/** Whether Postgres refused a text or a number that it cannot keep (NUL, lone surrogate, syntax, range). */
+/** Whether Postgres refused what it cannot keep (NUL, lone surrogate, syntax, range; nested or long beyond its limits). */
 export function isBadValue(error: unknown): boolean {
   const code = codeOf(error);
-  return code !== null && code.startsWith("22");
+  return code !== null && (code.startsWith("22") || code.startsWith("54"));
 }

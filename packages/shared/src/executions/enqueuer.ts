@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { defaultQueryTimeoutMs } from "../db/database.ts";
 import { createBatcher } from "../batch/batcher.ts";
 import type { Delivery, Queue } from "../queue/queue.ts";
 import type { FaultHooks } from "./hooks.ts";
@@ -44,7 +45,12 @@ export interface EnqueuerOptions {
   hooks?: FaultHooks;
   /** How long after a failure what is owed is tried again, ms. */
   retryMs?: number;
+  /** How long a statement whose answer was lost may still be at work in Postgres, ms. */
+  doubtMs?: number;
 }
+
+/** Postgres ends a statement by its timeout; the rest is for the way there. */
+const defaultDoubtMs = defaultQueryTimeoutMs + 2_000;
 
 /** See {@link Enqueuer}. */
 export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
@@ -54,6 +60,9 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
   /** Since when something that this process made ready may be missing in the queue. */
   let owedFrom: Date | null = null;
   let retry: NodeJS.Timeout | null = null;
+  /** Since when something may yet be committed by a statement that was given up. */
+  let doubtFrom: Date | null = null;
+  let doubt: NodeJS.Timeout | null = null;
   let closed = false;
   const underWay = new Set<Promise<unknown>>();
 
@@ -70,6 +79,20 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
   function owe(from: Date): void {
     if (owedFrom === null || from < owedFrom) owedFrom = from;
     if (!closed) retry ??= setTimeout(() => track(payBack()), options.retryMs ?? 1_000);
+  }
+
+  /** Owes it at once, and once more when the statement is over in any case. */
+  function doubtSince(from: Date): void {
+    owe(from);
+    if (doubtFrom === null || from < doubtFrom) doubtFrom = from;
+    if (doubt !== null) clearTimeout(doubt);
+    if (closed) return;
+    doubt = setTimeout(() => {
+      if (doubtFrom !== null) owe(doubtFrom);
+      doubtFrom = null;
+      doubt = null;
+    }, options.doubtMs ?? defaultDoubtMs);
+    doubt.unref();
   }
 
   async function payBack(): Promise<void> {
@@ -118,8 +141,7 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
       await work;
     },
     drop(ticket, outcome) {
-      // A statement whose answer was lost may have been committed.
-      if (outcome === "unknown") owe(ticket.floor);
+      if (outcome === "unknown") doubtSince(ticket.floor);
       open.delete(ticket);
     },
     async putBack(rows) {
@@ -129,6 +151,7 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
       let through = lastSeen;
       for (const { floor } of open) if (floor < through) through = floor;
       if (owedFrom !== null && owedFrom < through) through = owedFrom;
+      if (doubtFrom !== null && doubtFrom < through) through = doubtFrom;
       return through;
     },
     get pending() {
@@ -137,6 +160,7 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
     async close() {
       closed = true;
       if (retry !== null) clearTimeout(retry);
+      if (doubt !== null) clearTimeout(doubt);
       await Promise.allSettled(underWay);
     },
   };

@@ -1,7 +1,7 @@
 import type { ExecutionStatus } from "@tl-engine/contract";
 import { createBatcher } from "../batch/batcher.ts";
 import type { Database } from "../db/database.ts";
-import { isBadValue } from "../db/error-class.ts";
+import { isBadValue, isUnavailable } from "../db/error-class.ts";
 import type { Signals } from "../signals/signals.ts";
 import { executionErrorText, type Failure } from "./error.ts";
 import type { FaultHooks } from "./hooks.ts";
@@ -76,10 +76,12 @@ export function createSettler({ db, signals, onError, hooks }: SettlerOptions): 
       try {
         return await write(batch);
       } catch (error) {
-        if (!isBadValue(error)) throw error;
-        // One that Postgres cannot keep fails alone.
-        const results: Settled[] = [];
-        for (const settlement of batch) results.push(await writeAlone(settlement));
+        if (isUnavailable(error)) throw error;
+        // One that Postgres does not take fails alone.
+        const results: (Settled | Error)[] = [];
+        for (const settlement of batch) {
+          results.push(await writeAlone(settlement).catch((reason: Error) => reason));
+        }
         return results;
       }
     },
@@ -89,7 +91,7 @@ export function createSettler({ db, signals, onError, hooks }: SettlerOptions): 
     try {
       return (await write([settlement]))[0] ?? "stale";
     } catch (error) {
-      // Only what Postgres cannot keep: for a passing error the whole batch is settled again.
+      // Only what Postgres cannot keep: after a passing error it is settled again.
       if (!isBadValue(error)) throw error;
       return (await write([asUnkeepable(settlement)]))[0] ?? "stale";
     }

@@ -1,7 +1,7 @@
 import type { ExecutionStatus } from "@tl-engine/contract";
 import { createBatcher } from "../batch/batcher.ts";
 import type { Database } from "../db/database.ts";
-import { isBadValue, isUnavailable } from "../db/error-class.ts";
+import { isUnavailable } from "../db/error-class.ts";
 import type { Enqueuer } from "./enqueuer.ts";
 import type { FaultHooks } from "./hooks.ts";
 import { priorityRank, recordExecutions, type NewExecution, type Recorded } from "./record.ts";
@@ -56,9 +56,9 @@ export function createSubmitter({
       try {
         return await recordAndEnqueue(batch);
       } catch (error) {
-        if (!isBadValue(error)) throw error;
+        if (isUnavailable(error)) throw error;
         if (batch.length === 1) return [error as Error];
-        // One that Postgres cannot keep must not take the others along.
+        // One that Postgres does not take must not take the others along.
         const results: (Recorded | null | Error)[] = [];
         for (const execution of batch) {
           results.push(

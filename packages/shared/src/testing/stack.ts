@@ -33,6 +33,7 @@ export interface StackOptions {
   kind?: "api" | "worker";
   leaseMs?: number;
   hooks?: FaultHooks;
+  doubtMs?: number;
 }
 
 /** Opens a {@link Stack}. */
@@ -53,6 +54,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     perJob: () => 1,
     onError,
     retryMs: 50,
+    doubtMs: options.doubtMs ?? 1_000,
     ...withHooks,
   });
   registration.reportEnqueuedThrough(() => enqueuer.enqueuedThrough());
