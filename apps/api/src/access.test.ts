@@ -206,7 +206,17 @@ describe("order of errors", () => {
       404,
       "engine_not_found",
     ]);
+    const key = { "Idempotency-Key": "k" };
+    const bogus = { engine: "none", bogus: 1 };
+    for (const [address, headers] of [
+      [any, key],
+      [any, { "Idempotency-Key": "no key" }],
+      [`${any}?x=1`, {}],
+    ] as const) {
+      expect(await step(address, { json: bogus, headers })).toEqual([404, "engine_not_found"]);
+    }
     expect(await step(any, { json: { engine: "echo", bogus: 1 } })).toEqual([422, "invalid_input"]);
+    expect(await step(`${any}?x=1`, { json: { bogus: 1 } })).toEqual([400, "malformed_request"]);
     const narrow = await api.program({ scopes: ["engines:execute:resize"] });
     expect(await step(any, { as: narrow, json: { engine: "echo", input: 1 } })).toEqual([
       403,

@@ -3,6 +3,7 @@ import { planeSubmitSchema } from "@tl-engine/contract";
 import { hasExecuteScope, seesEngine } from "@tl-engine/shared/callers/caller.ts";
 import { checkBody } from "../body-errors.ts";
 import type { Endpoint } from "../endpoint.ts";
+import { engineComesFirst } from "../engine-comes-first.ts";
 import { engineNotFound, parseEngineRef, type EngineRef } from "../engine-ref.ts";
 import { readIdempotencyKey } from "../idempotency-key.ts";
 import { readJsonBody } from "../json-body.ts";
@@ -37,10 +38,11 @@ export const executeAnyEngine: Endpoint = {
   async handle(c, deps) {
     const caller = c.get("caller");
     const body = await readJsonBody(c, deps.settings.maxBodyBytes);
-    readQuery(c, []);
-    const idempotencyKey = readIdempotencyKey(c.req.header("idempotency-key"));
     const { named, rest } = splitEngine(body);
+    const keyHeader = c.req.header("idempotency-key");
     if (named === null) {
+      readQuery(c, []);
+      readIdempotencyKey(keyHeader);
       // The schema says what is wrong with the engine's name, and with the rest.
       checkBody(planeSubmitSchema, body);
       throw engineNotFound();
@@ -48,7 +50,11 @@ export const executeAnyEngine: Endpoint = {
     if (!hasExecuteScope(caller, named.id)) throw forbidden(`engines:execute:${named.id}`);
     if (!seesEngine(caller, named.id)) throw engineNotFound();
     const engine = await deps.catalogue.resolve(named.ref);
-    if (engine === null && idempotencyKey === null) throw engineNotFound();
-    return submitExecution(c, deps, { engineRef: named.ref, engine, body: rest, idempotencyKey });
+    if (engine === null && keyHeader === undefined) throw engineNotFound();
+    return engineComesFirst(engine, async () => {
+      readQuery(c, []);
+      const idempotencyKey = readIdempotencyKey(keyHeader);
+      return submitExecution(c, deps, { engineRef: named.ref, engine, body: rest, idempotencyKey });
+    });
   },
 };

@@ -2,12 +2,12 @@ import { createRoute } from "@hono/zod-openapi";
 import { submitSchema } from "@tl-engine/contract";
 import { hasExecuteScope } from "@tl-engine/shared/callers/caller.ts";
 import type { Endpoint } from "../endpoint.ts";
+import { engineComesFirst } from "../engine-comes-first.ts";
 import { engineNotFound, engineOfPath, parseEngineRef } from "../engine-ref.ts";
 import { readIdempotencyKey } from "../idempotency-key.ts";
 import { readJsonBody } from "../json-body.ts";
 import { forbidden } from "../middleware/require-access.ts";
 import { anyCredential, engineIdParameter, jsonRequest, submitHeaders } from "../openapi-parts.ts";
-import { Refusal } from "../problem.ts";
 import { readQuery } from "../query.ts";
 import { submitExecution } from "../submit-execution.ts";
 import { submitResponses } from "./submit-responses.ts";
@@ -40,15 +40,11 @@ export const executeEngine: Endpoint = {
     const engine = await deps.catalogue.resolve(ref);
     const keyHeader = c.req.header("idempotency-key");
     if (engine === null && keyHeader === undefined) throw engineNotFound();
-    try {
+    return engineComesFirst(engine, async () => {
       const body = await readJsonBody(c, deps.settings.maxBodyBytes);
       readQuery(c, []);
       const idempotencyKey = readIdempotencyKey(keyHeader);
-      return await submitExecution(c, deps, { engineRef: ref, engine, body, idempotencyKey });
-    } catch (error) {
-      // Only a replay gets past an engine that is gone; whatever else is wrong, its 404 comes first.
-      const isRefusal = error instanceof Refusal && error.code !== "unavailable";
-      throw engine === null && isRefusal ? engineNotFound() : error;
-    }
+      return submitExecution(c, deps, { engineRef: ref, engine, body, idempotencyKey });
+    });
   },
 };
