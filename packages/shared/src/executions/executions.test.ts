@@ -459,6 +459,26 @@ describe.each(["postgres", "redis"] as const)("executions, queue on %s", (backen
     expect(counted.rows).toEqual([]);
   });
 
+  it("what is ready beyond the engine's ceiling is not runnable: more slots would not help", async () => {
+    const engineId = freshEngineId();
+    await stack.db.pool.query(
+      `INSERT INTO engine_versions (engine_id, version, title, input_schema, output_schema, policy, fingerprint)
+       VALUES ($1, 1, 'limited', '{}', '{}', '{"concurrency":2}', 'f')`,
+      [engineId],
+    );
+    const figures = async () => (await readEngineFigures(stack.db.pool, [engineId]))[0];
+    const first = await started({ engineId });
+    for (let i = 0; i < 3; i++) await submit({ engineId });
+    expect(await figures()).toMatchObject({ running: 1, queued: 3, runnable: 1 });
+    expect((await figures())?.oldestQueuedSeconds).toBeGreaterThan(0);
+    await started({ engineId });
+    expect(await figures()).toMatchObject({ running: 2, queued: 3, runnable: 0 });
+    expect((await figures())?.oldestQueuedSeconds).toBe(0);
+    const { id, dispatch } = first;
+    await stack.settler.settle({ id, dispatch, attempt: 1, outcome: "succeeded", outputText: "1" });
+    expect(await figures()).toMatchObject({ running: 1, runnable: 1 });
+  });
+
   it("the ETag changes with what a caller waits for", async () => {
     const execution = await submit();
     const before = etagOf(await read(execution.id));

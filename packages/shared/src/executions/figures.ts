@@ -6,6 +6,10 @@ export interface EngineFigures {
   queued: number;
   running: number;
   scheduled: number;
+  /**
+   * Could start with more slots. What is ready beyond the engine's ceiling is not among them, also where no worker has
+   * met the ceiling yet because all slots are taken: more workers would not help.
+   */
   runnable: number;
   oldestQueuedSeconds: number;
   workers: number;
@@ -35,7 +39,7 @@ interface CounterRow {
   queued: number;
   running: number;
   scheduled: number;
-  ready: number;
+  runnable: number;
   oldest: number | null;
   workers: number;
   slots: number;
@@ -78,7 +82,7 @@ export async function readEngineFigures(
       queued: row.queued,
       running: row.running,
       scheduled: row.scheduled,
-      runnable: row.ready,
+      runnable: row.runnable,
       oldestQueuedSeconds: Math.max(0, row.oldest ?? 0),
       workers: row.workers,
       slots: row.slots,
@@ -108,18 +112,21 @@ WITH known AS (
   FROM known k LEFT JOIN engine_counters c USING (engine_id, version)
   WHERE $1::text[] IS NULL OR k.engine_id = ANY($1)
   GROUP BY k.engine_id, k.version
+), startable AS (
+  SELECT v.*, least(v.ready, greatest(0, coalesce((p.policy ->> 'concurrency')::float8, 'Infinity') - v.running)) AS runnable
+  FROM versions v LEFT JOIN engine_versions p USING (engine_id, version)
 ), aged AS (
-  SELECT v.*, CASE WHEN v.ready > 0 THEN (
+  SELECT v.*, CASE WHEN v.runnable > 0 THEN (
     SELECT extract(epoch FROM now() - min(e.ready_at))::float8 FROM executions e
     WHERE e.engine_id = v.engine_id AND e.version = v.version AND e.status = 'queued' AND e.wait_reason IS NULL) END AS oldest
-  FROM versions v
+  FROM startable v
 ), served AS (
   SELECT s.engine_id, count(DISTINCT p.id)::int AS workers, coalesce(sum(s.slots), 0)::int AS slots
   FROM process_engines s JOIN processes p ON p.id = s.process_id
   WHERE p.lease_until > now() AND NOT p.draining GROUP BY s.engine_id
 )
 SELECT a.engine_id AS id, sum(a.queued) AS queued, sum(a.running) AS running, sum(a.scheduled) AS scheduled,
-  sum(a.ready) AS ready, max(a.oldest) AS oldest, coalesce(max(s.workers), 0) AS workers, coalesce(max(s.slots), 0) AS slots,
+  sum(a.runnable) AS runnable, max(a.oldest) AS oldest, coalesce(max(s.workers), 0) AS workers, coalesce(max(s.slots), 0) AS slots,
   sum(a.accepted) AS accepted, sum(a.succeeded) AS succeeded, sum(a.failed) AS failed, sum(a.canceled) AS canceled,
   sum(a.expired) AS expired
 FROM aged a LEFT JOIN served s USING (engine_id) GROUP BY a.engine_id ORDER BY a.engine_id`;
