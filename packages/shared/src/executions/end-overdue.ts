@@ -9,7 +9,7 @@ const ended = `CASE WHEN e.status IN ('scheduled', 'queued') AND ${neverStarted}
 /**
  * Ends executions whose deadline has passed: what never started is expired; what waited too long after its first start
  * fails with its last error; what runs longer than its timeout, the grace period and a margin fails as `timeout`, whoever
- * holds it.
+ * holds it. What a worker ran whose lease has ended is left to be taken back.
  * @returns how many were ended
  */
 export async function endOverdue(pool: pg.Pool, signals: Signals): Promise<number> {
@@ -39,7 +39,9 @@ export async function endOverdue(pool: pg.Pool, signals: Signals): Promise<numbe
           WHEN jsonb_typeof(e.earlier_attempts -> -1 -> 'error') = 'object' THEN (e.earlier_attempts -> -1 -> 'error')::json
           ELSE jsonb_set($2::jsonb, '{attempt}', to_jsonb(e.attempt))::json END
       WHERE e.deadline_at <= now() AND e.id IN (
-        SELECT d.id FROM executions d WHERE d.deadline_at <= now() ORDER BY d.deadline_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+        SELECT d.id FROM executions d WHERE d.deadline_at <= now() AND (d.status <> 'running'
+          OR (SELECT p.lease_until FROM processes p WHERE p.id = d.worker_id) > now())
+        ORDER BY d.deadline_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
       RETURNING e.id`,
     values: [timeout, idle],
   });

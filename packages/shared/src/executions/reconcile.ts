@@ -65,6 +65,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** It has not for a whole lease: before it judges any, all leases have to start anew. */
   let owesRenewal = false;
   let lastTurnAt = Number.NEGATIVE_INFINITY;
+  /** The same by Postgres' clock. */
+  let lastTurnAtMs = Number.NEGATIVE_INFINITY;
   let slowAt = Number.NEGATIVE_INFINITY;
   /** The largest number that this process has written to the queue's store. */
   let sung = 0;
@@ -86,10 +88,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     };
   }
 
-  async function careForQueue(lead: Turn, failed: string[]): Promise<void> {
+  async function careForQueue(lead: Turn, at: string, failed: string[]): Promise<void> {
     const step = stepsOf(failed);
     await step("put back of lost processes", async () => {
-      putBack += await putBackOfLostProcesses(pool, enqueuer);
+      putBack += await putBackOfLostProcesses(pool, enqueuer, at);
     });
     await step("watch the queue", async () => {
       const known = { tick: lead.tick, sung: Math.max(lead.sung, sung) };
@@ -108,13 +110,16 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function runTurn(): Promise<boolean> {
     const startedAt = performance.now();
     const leadMs = Math.max(leaseMs, 3 * intervalMs);
-    const lead = await takeTurn(pool, enqueuer.processId, leadMs, sung);
-    if (startedAt - lastTurnAt > leaseMs / 2) {
+    const { at, atMs, lead } = await takeTurn(pool, enqueuer.processId, leadMs, sung);
+    // Leases run by Postgres' clock, which also leaps where ours stands still: a machine that slept, a clock put right.
+    const gapMs = Math.max(startedAt - lastTurnAt, atMs - lastTurnAtMs);
+    if (gapMs > leaseMs / 2) {
       soundSince = startedAt;
       owesRenewal = true;
     }
     if (startedAt - soundSince > leaseMs) owesRenewal = false;
     lastTurnAt = startedAt;
+    lastTurnAtMs = atMs;
     const report: TurnReport = {
       madeReady: 0,
       takenBack: 0,
@@ -144,12 +149,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     });
     if (!owesRenewal) {
       await step("take back lost", async () => {
-        report.takenBack = await takeBackLost(pool, enqueuer, signals);
+        report.takenBack = await takeBackLost(pool, enqueuer, signals, at);
+      });
+      await step("end overdue", async () => {
+        report.ended = await endOverdue(pool, signals);
       });
     }
-    await step("end overdue", async () => {
-      report.ended = await endOverdue(pool, signals);
-    });
     await step("fill places", async () => {
       for (const engine of await enginesAtCeiling(pool)) {
         const ticket = enqueuer.open();
@@ -163,7 +168,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       }
     });
     if (!owesRenewal) {
-      care ??= careForQueue(lead, report.failed).finally(() => {
+      care ??= careForQueue(lead, at, report.failed).finally(() => {
         care = null;
       });
     }

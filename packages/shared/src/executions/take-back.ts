@@ -6,17 +6,22 @@ import { readyColumns, type ReadyRow } from "./ready.ts";
 import { maxIdleMs, maxLosses } from "./state.ts";
 
 const lost = `(e.losses + 1 >= ${maxLosses})`;
+// Not a join: where the row was changed in the meantime, by another worker's start, it has to be asked anew for that one.
+const leaseEnded = `((SELECT p.lease_until FROM processes p WHERE p.id = r.worker_id)
+  <= coalesce($3::timestamptz, now())) IS NOT FALSE`;
 const requeued = `(e.cancel_requested_at IS NULL AND NOT ${lost})`;
 
 /**
  * Takes running executions back from workers whose lease has ended or who are not known any more. The loss of a whole
  * worker counts no attempt; an execution that loses its worker {@link maxLosses} times ends as `worker_lost`.
+ * @param at Postgres' time by which leases are judged, as it writes it; left out: now
  * @returns how many were taken back
  */
 export async function takeBackLost(
   pool: pg.Pool,
   enqueuer: Enqueuer,
   signals: Signals,
+  at: string | null = null,
 ): Promise<number> {
   const ticket = enqueuer.open();
   try {
@@ -42,10 +47,9 @@ export async function takeBackLost(
             'dispatch', e.dispatch, 'worker_id', e.worker_id, 'started_at', e.attempt_started_at, 'finished_at', now(),
             'outcome', 'worker_lost', 'error', NULL)
         WHERE e.status = 'running' AND e.id IN (
-          SELECT r.id FROM executions r LEFT JOIN processes p ON p.id = r.worker_id
-          WHERE r.status = 'running' AND (p.id IS NULL OR p.lease_until <= now()) LIMIT 1000 FOR UPDATE OF r SKIP LOCKED)
+          SELECT r.id FROM executions r WHERE r.status = 'running' AND ${leaseEnded} LIMIT 1000 FOR UPDATE SKIP LOCKED)
         RETURNING ${readyColumns}, e.status`,
-      values: [enqueuer.processId, failure],
+      values: [enqueuer.processId, failure, at],
     });
     const ended = rows.filter((row) => row.status !== "queued").map((row) => row.id);
     if (ended.length > 0) signals.publish("settled", ended.join(","));
