@@ -1,6 +1,7 @@
 import { problems, problemSchema, type ProblemCode } from "@tl-engine/contract";
 import type { RouteConfig } from "@hono/zod-openapi";
 import { z } from "zod";
+import { headersOf, type AnswerHeader } from "./openapi-headers.ts";
 
 type Responses = RouteConfig["responses"];
 
@@ -21,7 +22,11 @@ const always = [
 
 /** The answers of an endpoint that are problems, by status; those that any credential meets are always there. */
 export function problemsOf(...codes: ProblemCode[]): Responses {
-  const byStatus = Map.groupBy([...always, ...codes], (code) => problems[code].status);
+  return problemResponses([...always, ...codes]);
+}
+
+function problemResponses(codes: readonly ProblemCode[]): Responses {
+  const byStatus = Map.groupBy(codes, (code) => problems[code].status);
   const entries = [...byStatus].map(([status, together]) => [
     status,
     {
@@ -32,9 +37,24 @@ export function problemsOf(...codes: ProblemCode[]): Responses {
   return Object.fromEntries(entries) as Responses;
 }
 
-/** A JSON answer. */
-export function json(description: string, schema: z.ZodType) {
-  return { description, content: { "application/json": { schema } } };
+/** A JSON answer, with the headers that not every answer has. */
+export function json(description: string, schema: z.ZodType, ...headers: AnswerHeader[]) {
+  return {
+    description,
+    headers: headersOf(...headers),
+    content: { "application/json": { schema } },
+  };
+}
+
+/** The answer to an `If-None-Match` that still holds. */
+export const notModified = {
+  description: "Nothing has changed since the ETag that was sent",
+  headers: headersOf("ETag", "Retry-After"),
+};
+
+/** What an endpoint that asks for no credential may refuse. */
+export function publicProblemsOf(...codes: ProblemCode[]): Responses {
+  return problemResponses(["malformed_request", ...codes]);
 }
 
 /** A JSON body. */

@@ -10,7 +10,7 @@ interface Document {
   openapi: string;
   paths: Record<
     string,
-    Record<string, { operationId: string; responses: Record<string, unknown> }>
+    Record<string, { operationId: string; responses: Record<string, { headers?: object }> }>
   >;
 }
 let api: TestApi;
@@ -53,6 +53,48 @@ test("operations have names of their own, and each that is protected may answer 
     const needed = access === "public" ? [] : ["400", "401", "403", "429", "503"];
     expect(Object.keys(responses)).toEqual(expect.arrayContaining(needed));
   }
+});
+
+test("every header of an answer that means something to callers is in the document", async () => {
+  const { paths } = JSON.parse(api.deps.openapi()) as Document;
+  const says = (path: string, method: string, status: number) =>
+    Object.keys(paths[path]![method]!.responses[status]!.headers ?? {}).map((name) =>
+      name.toLowerCase(),
+    );
+  const framing = ["cache-control", "content-type", "vary", "x-content-type-options"];
+  const check = async (path: string, asked: Promise<Response>, method = "get") => {
+    const answer = await asked;
+    const shown = [...answer.headers.keys()].filter((name) => !framing.includes(name));
+    expect(says(path, method, answer.status)).toEqual(expect.arrayContaining(shown));
+    return answer;
+  };
+  const execute = "/api/v1/engines/{engine_id}/execute";
+  const submit = (headers: Record<string, string> = {}) =>
+    check(
+      execute,
+      api.ask("/api/v1/engines/echo/execute", { json: { input: 1 }, headers }),
+      "post",
+    );
+  const key = { "Idempotency-Key": "documented" };
+  const accepted = await submit(key);
+  const address = accepted.headers.get("location")!;
+  const one = "/api/v1/executions/{execution_id}";
+  const unfinished = await check(one, api.ask(address));
+  const headers = { "If-None-Match": unfinished.headers.get("etag")! };
+  expect((await check(one, api.ask(address, { headers }))).status).toBe(304);
+  await api.finish(address.split("/").at(-1)!);
+  expect((await submit({ ...key, Prefer: "wait=1" })).status).toBe(200);
+  await check(`${one}/cancel`, api.ask(`${address}/cancel`, { method: "POST" }), "post");
+  await check("/api/v1/keys", api.ask("/api/v1/keys", { json: { name: "x" } }), "post");
+  await check("/api/v1/engines", api.ask("/api/v1/engines", { as: null }));
+  const spent = await api.program({ rate_limit: 1 });
+  await check("/api/v1/engines", api.ask("/api/v1/engines", { as: spent }));
+  expect((await check("/api/v1/engines", api.ask("/api/v1/engines", { as: spent }))).status).toBe(
+    429,
+  );
+  await check("/healthz", ask("/healthz"));
+  await check("/healthz", ask("/healthz?x=1"));
+  await check("/docs/{asset}", ask("/docs/none"));
 });
 
 test("the page works offline: all that it loads comes from this server", async () => {

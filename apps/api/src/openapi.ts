@@ -1,5 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Endpoint } from "./endpoint.ts";
+import { answerHeaders, withCommonHeaders } from "./openapi-headers.ts";
 
 /** The OpenAPI 3.1 document of the endpoints, as text: made of the same schemas that check the requests. */
 export function openapiText(endpoints: readonly Endpoint[]): string {
@@ -17,7 +18,10 @@ export function openapiText(endpoints: readonly Endpoint[]): string {
     bearerFormat: "JWT",
     description: "A front end's token",
   });
-  for (const { route } of endpoints) registry.registerPath(route);
+  for (const [name, header] of Object.entries(answerHeaders)) {
+    registry.registerComponent("headers", name, header);
+  }
+  for (const endpoint of endpoints) registry.registerPath(withCommonHeaders(endpoint));
   const document = app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: {

@@ -21,8 +21,8 @@ export const cancelExecution: Endpoint = {
     security: anyCredential,
     request: { params: executionIdParameter },
     responses: {
-      200: json("Canceled: it did not run, or has been stopped", executionSchema),
-      202: json("It runs, and was asked to stop", executionSchema),
+      200: json("Canceled: it did not run, or has been stopped", executionSchema, "ETag"),
+      202: json("It runs, and was asked to stop", executionSchema, "ETag", "Retry-After"),
       ...problemsOf(
         "execution_not_found",
         "unsupported_media_type",

@@ -19,7 +19,7 @@ export const createKey: Endpoint = {
     security: planeCredential,
     request: { body: jsonRequest(createKeySchema) },
     responses: {
-      201: json("The key's record and, this once, the key", keyWithSecretSchema),
+      201: json("The key's record and, this once, the key", keyWithSecretSchema, "Location"),
       ...problemsOf("unsupported_media_type", "payload_too_large", "invalid_input"),
     },
   }),

@@ -2,6 +2,7 @@ import { createRoute } from "@hono/zod-openapi";
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { ApiContext, Endpoint } from "../endpoint.ts";
+import { publicProblemsOf } from "../openapi-parts.ts";
 import { Refusal } from "../problem.ts";
 import { readQuery } from "../query.ts";
 
@@ -75,6 +76,7 @@ export const docsPage: Endpoint = {
     security: [],
     responses: {
       200: { description: "The page", content: { "text/html": { schema: z.string() } } },
+      ...publicProblemsOf(),
     },
   }),
   access: "public",
@@ -99,7 +101,7 @@ export const docsAsset: Endpoint = {
         asset: z.enum([...assets.keys()] as [string, ...string[]]).meta({ description: "A file" }),
       }),
     },
-    responses: { 200: { description: "The file" } },
+    responses: { 200: { description: "The file" }, ...publicProblemsOf("not_found") },
   }),
   access: "public",
   async handle(c) {

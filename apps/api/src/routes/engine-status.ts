@@ -11,6 +11,7 @@ import {
   conditionalHeaders,
   engineIdParameter,
   json,
+  notModified,
   problemsOf,
   waitQuery,
 } from "../openapi-parts.ts";
@@ -40,8 +41,10 @@ export const engineStatus: Endpoint = {
       200: json(
         "The execution, or the engine's state",
         z.union([executionSchema, engineStatusSchema]),
+        "ETag",
+        "Retry-After",
       ),
-      304: { description: "Nothing has changed since the ETag that was sent" },
+      304: notModified,
       ...problemsOf("engine_not_found", "execution_not_found"),
     },
   }),

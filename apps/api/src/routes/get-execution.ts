@@ -8,6 +8,7 @@ import {
   conditionalHeaders,
   executionIdParameter,
   json,
+  notModified,
   problemsOf,
   waitQuery,
 } from "../openapi-parts.ts";
@@ -30,8 +31,8 @@ export const getExecution: Endpoint = {
       }),
     },
     responses: {
-      200: json("The execution", executionSchema),
-      304: { description: "Nothing has changed since the ETag that was sent" },
+      200: json("The execution", executionSchema, "ETag", "Retry-After"),
+      304: notModified,
       ...problemsOf("execution_not_found"),
     },
   }),

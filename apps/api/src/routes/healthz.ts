@@ -1,7 +1,7 @@
 import { createRoute } from "@hono/zod-openapi";
 import { healthSchema } from "@tl-engine/contract";
 import type { Endpoint } from "../endpoint.ts";
-import { json } from "../openapi-parts.ts";
+import { json, publicProblemsOf } from "../openapi-parts.ts";
 import { readQuery } from "../query.ts";
 
 /** GET /healthz: the process is alive. */
@@ -13,7 +13,7 @@ export const healthz: Endpoint = {
     summary: "Whether the process is alive",
     tags: ["Service"],
     security: [],
-    responses: { 200: json("It is", healthSchema) },
+    responses: { 200: json("It is", healthSchema), ...publicProblemsOf() },
   }),
   access: "public",
   handle(c) {

@@ -2,7 +2,7 @@ import { createRoute } from "@hono/zod-openapi";
 import { z } from "zod";
 import type { Endpoint } from "../endpoint.ts";
 import { jsonText } from "../execution-answer.ts";
-import { json } from "../openapi-parts.ts";
+import { json, publicProblemsOf } from "../openapi-parts.ts";
 import { readQuery } from "../query.ts";
 
 /** GET /openapi.json: what is served, exactly. */
@@ -14,7 +14,10 @@ export const openapiJson: Endpoint = {
     summary: "This document",
     tags: ["Service"],
     security: [],
-    responses: { 200: json("OpenAPI 3.1", z.record(z.string(), z.unknown())) },
+    responses: {
+      200: json("OpenAPI 3.1", z.record(z.string(), z.unknown())),
+      ...publicProblemsOf(),
+    },
   }),
   access: "public",
   handle(c, { openapi }) {

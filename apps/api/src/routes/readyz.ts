@@ -1,7 +1,7 @@
 import { createRoute } from "@hono/zod-openapi";
 import { readySchema } from "@tl-engine/contract";
 import type { Endpoint } from "../endpoint.ts";
-import { json } from "../openapi-parts.ts";
+import { json, publicProblemsOf } from "../openapi-parts.ts";
 import { readQuery } from "../query.ts";
 
 /** GET /readyz: the process is able to work; says why not, and what it does without. */
@@ -16,6 +16,7 @@ export const readyz: Endpoint = {
     responses: {
       200: json("It is, maybe degraded", readySchema),
       503: json("It is not, with the reasons", readySchema),
+      ...publicProblemsOf(),
     },
   }),
   access: "public",
