@@ -58,7 +58,7 @@ export function withCommonHeaders({ route, access }: Endpoint): RouteConfig {
       if (status !== "401") names.push(...counted);
       names.push(...(byStatus[status] ?? []));
     }
-    const own = "headers" in response ? response.headers : {};
+    const { headers: own } = response as { headers?: ReturnType<typeof headersOf> };
     return [status, { ...response, headers: { ...headersOf(...names), ...own } }];
   });
   return { ...route, responses: Object.fromEntries(responses) as RouteConfig["responses"] };
