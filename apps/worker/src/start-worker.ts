@@ -5,7 +5,6 @@ import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
 import { createRedisCanary, noCanary } from "@tl-engine/shared/executions/canary.ts";
 import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
-import { enginesWithReady } from "@tl-engine/shared/executions/ready.ts";
 import { createReconciler } from "@tl-engine/shared/executions/reconcile.ts";
 import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
@@ -186,7 +185,6 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       },
     });
 
-    let withReady: ReadonlySet<string> = new Set();
     const worker = createWorker({
       settings: config,
       engines,
@@ -205,15 +203,11 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     });
     const liveness = startLiveness({
       engines,
-      async askPostgres() {
-        const names = await enginesWithReady(db.pool);
-        withReady = new Set(names.map(({ engineId, version }) => `${engineId}@${version}`));
-      },
-      async waiting({ name, descriptor: { id, version } }) {
+      askPostgres: () => db.pool.query("SELECT 1"),
+      async waiting({ descriptor: { id, version } }) {
         const depth = await queue.depth(id, version);
         metrics.queueDepth.set({ engine: id, version }, depth);
-        // The depth counts what other workers have in their hands as well; the record knows what nobody has started.
-        return withReady.has(name) ? depth : 0;
+        return depth;
       },
       takenAt: () => worker.takenAt,
       onStuck: ({ name }) =>

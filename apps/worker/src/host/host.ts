@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import { relayOutput } from "./relay-output.ts";
+import { heapBounds, watchHeap } from "./watch-heap.ts";
 import { createOutbox } from "./outbox.ts";
 import type {
   AbortCause,
@@ -15,6 +16,12 @@ import type { OutboundCall } from "@tl-engine/outbound";
 
 /** A thread that loads engines has this long, ms; then it counts as broken. */
 const bootLimitMs = 60_000;
+
+/**
+ * MiB of a host's nursery. A small one, because a full one moves into the heap at once: see watch-heap.ts on what must
+ * not happen at the heap's limit.
+ */
+const youngGenerationMib = 12;
 
 /** Why a host ended by itself. */
 export interface HostDeath {
@@ -89,6 +96,7 @@ export function startHost(options: HostOptions): Host {
   ready.promise.catch(() => {});
   const gone = Promise.withResolvers<void>();
 
+  const bounds = heapBounds(options.heapMib);
   const worker = new Worker(new URL("./host-thread.ts", import.meta.url), {
     name,
     workerData: options.spec,
@@ -96,7 +104,10 @@ export function startHost(options: HostOptions): Host {
     execArgv: [],
     stdout: true,
     stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: options.heapMib },
+    resourceLimits: {
+      maxOldGenerationSizeMb: bounds.v8Mib,
+      maxYoungGenerationSizeMb: youngGenerationMib,
+    },
   });
   relayOutput(worker, name, options.log);
   const outbox = createOutbox<ToHost>((batch) => worker.postMessage(batch));
@@ -108,6 +119,15 @@ export function startHost(options: HostOptions): Host {
     void worker.terminate();
   }, bootLimitMs);
   bootTimer.unref();
+
+  const heap = watchHeap(worker, {
+    endAtMib: bounds.endAtMib,
+    isBusy: () => running.size > 0,
+    onExceeded() {
+      death ??= outOfMemory;
+      void worker.terminate();
+    },
+  });
 
   worker.on("message", (batch: FromHost[]) => {
     unanswered = 0;
@@ -121,6 +141,7 @@ export function startHost(options: HostOptions): Host {
   });
   worker.on("exit", (code) => {
     clearTimeout(bootTimer);
+    heap.stop();
     death ??= { code: "engine_crashed", detail: `the engine's thread ended with code ${code}` };
     ready.reject(new Error(death.detail));
     gone.resolve();
@@ -218,9 +239,14 @@ export function startHost(options: HostOptions): Host {
   return host;
 }
 
+const outOfMemory: HostDeath = {
+  code: "out_of_memory",
+  detail: "the engine used up the memory of its thread",
+};
+
 function deathBy(error: unknown): HostDeath {
   if (error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY") {
-    return { code: "out_of_memory", detail: "the engine used up the memory of its thread" };
+    return outOfMemory;
   }
   const message = error instanceof Error ? error.message : "something that is no Error";
   return { code: "engine_crashed", detail: `the engine's thread crashed: ${message}` };

@@ -58,13 +58,18 @@ const crash = both("test.crash", z.strictObject({ how: z.enum(ways) }), async ({
   return { done: true };
 });
 
-/** Takes JavaScript heap until there is none. */
-const leak = both("test.leak", z.strictObject({}), async () => {
-  const kept: unknown[] = [];
-  for (;;) {
-    for (let i = 0; i < 1_000; i++) kept.push({ i, text: `${i}`.repeat(20) });
-    await sleep(0);
-  }
-});
+/** Takes JavaScript heap until there is none: slowly, in small pieces, or as fast as it can. */
+const leak = both(
+  "test.leak",
+  z.strictObject({ fast: z.boolean().default(false) }),
+  async ({ fast }) => {
+    const kept: unknown[] = [];
+    for (;;) {
+      if (fast) for (;;) kept.push(Array.from({ length: 10_000 }, Math.random));
+      for (let i = 0; i < 1_000; i++) kept.push({ i, text: `${i}`.repeat(20) });
+      await sleep(0);
+    }
+  },
+);
 
 export default [...spin, ...crash, ...leak];
