@@ -59,7 +59,6 @@ export interface ApiDeps {
   readiness(): Promise<Ready>;
   /** Until Postgres was there and migrated once, nothing but the public endpoints can be answered. */
   isStarting(): boolean;
-  isClosing(): boolean;
   /** Hears each request once it is answered. */
   reportAnswer(answer: AnsweredRequest): void;
   /** Hears of a defect, or of something that went wrong behind an answer that was right all the same. */

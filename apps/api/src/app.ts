@@ -4,7 +4,6 @@ import type { ApiEnv } from "./api-env.ts";
 import { matchesOneOf } from "./constant-time.ts";
 import { endpoints } from "./endpoints.ts";
 import { knownPaths } from "./known-paths.ts";
-import { closing } from "./middleware/closing.ts";
 import { cors } from "./middleware/cors.ts";
 import { guard } from "./middleware/guard.ts";
 import { knownPath } from "./middleware/known-path.ts";
@@ -26,7 +25,6 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
 
   const app = new Hono<ApiEnv>();
   app.use(requestId());
-  app.use(closing(deps.isClosing));
   app.use(reportAnswer(deps));
   app.use(cors(deps.settings.corsOrigins, (path) => paths.allow(path)));
   app.use(knownPath(paths));

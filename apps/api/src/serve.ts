@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import { once } from "node:events";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
@@ -27,8 +27,9 @@ export interface HttpTimeouts {
 export interface HttpServer {
   readonly port: number;
   /**
-   * Ends it without losing an answer: goes on for a moment, so that who balances load sees that it is not ready, and
-   * callers on kept connections learn to go elsewhere; then listens no more; then waits for what is under way.
+   * Ends it without losing an answer: goes on for a moment, so that who balances load sees that it is not ready; then
+   * listens no more, and each answer is its connection's last, so that callers learn to go elsewhere; then waits for
+   * what is under way.
    * @param ms how long that may take; what is left then is cut
    */
   drain(ms: number): Promise<void>;
@@ -70,6 +71,7 @@ export async function serve({
       noDelay: true,
     },
     (request, response) => {
+      if (!server.listening) response.shouldKeepAlive = false;
       if (namesTwoHosts(request)) refuse(response);
       else listener(request, response).catch(onError);
     },
@@ -171,7 +173,11 @@ async function drain(server: Server, ms: number): Promise<void> {
   await sleep(Math.min(lingerMs, ms / 3));
   const closed = once(server, "close");
   await quietMoment(server);
-  server.close();
+  // HTTP's own close() would cut the kept connections at once, also where a request is on its way.
+  NetServer.prototype.close.call(server);
+  await Promise.race([closed, sleep(Math.min(lingerMs, ms / 3), undefined, { ref: false })]);
+  // Whoever has said nothing since holds a connection, and no answer is owed on it.
+  server.closeIdleConnections();
   const patience = new AbortController();
   const tooLong = sleep(Math.max(0, deadline - performance.now()), "late", {
     signal: patience.signal,

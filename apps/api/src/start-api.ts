@@ -125,7 +125,6 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     openapi: () => (document ??= openapiText(endpoints)),
     readiness,
     isStarting: () => recording.waitsFor() !== null,
-    isClosing,
     reportAnswer: createAnswerReport(log, metrics),
     reportError: (error, requestId) => {
       log.error({ err: error, ...(requestId && { request_id: requestId }) }, "a request failed");

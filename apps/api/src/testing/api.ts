@@ -134,7 +134,6 @@ export async function openTestApi({
     openapi: () => openapiText(endpoints),
     readiness: () => Promise.resolve({ status: "ready", reasons: [], degraded: [] }),
     isStarting: () => false,
-    isClosing: () => false,
     reportAnswer: (answer) => void answers.push(answer),
     reportError: (error) => void defects.push(error),
     ...options.deps,
