@@ -46,8 +46,19 @@ function tooLarge(limitBytes: number): Refusal {
   });
 }
 
-/** Reads at most `limitBytes`; a body of unknown length is counted as it comes and cut at the limit. */
-async function readBytes(request: Request, limitBytes: number): Promise<Uint8Array> {
+/**
+ * A body of unknown length as it comes. Over a socket it is taken from there, and not destroyed when we stop: the server
+ * then swallows the rest for a moment, so that the caller can read the refusal and use the connection again.
+ */
+function chunksOf(c: Context<ApiEnv>): AsyncIterable<Uint8Array> {
+  const { incoming } = c.env ?? {};
+  if (incoming !== undefined) return incoming.iterator({ destroyOnReturn: false });
+  return (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>;
+}
+
+/** Reads at most `limitBytes`; a body of unknown length is counted as it comes and refused at the limit. */
+async function readBytes(c: Context<ApiEnv>, limitBytes: number): Promise<Uint8Array> {
+  const request = c.req.raw;
   const length = request.headers.get("content-length");
   if (length !== null) {
     if (Number(length) > limitBytes) throw tooLarge(limitBytes);
@@ -55,8 +66,7 @@ async function readBytes(request: Request, limitBytes: number): Promise<Uint8Arr
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  if (request.body === null) return new Uint8Array();
-  for await (const chunk of request.body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of chunksOf(c)) {
     size += chunk.byteLength;
     if (size > limitBytes) throw tooLarge(limitBytes);
     chunks.push(chunk);
@@ -73,11 +83,10 @@ async function readBytes(request: Request, limitBytes: number): Promise<Uint8Arr
  */
 export async function readJsonBody(c: Context<ApiEnv>, limitBytes: number): Promise<unknown> {
   if (!hasBody(c)) return undefined;
-  const request = c.req.raw;
-  checkMedia(request);
+  checkMedia(c.req.raw);
   let bytes: Uint8Array;
   try {
-    bytes = await readBytes(request, limitBytes);
+    bytes = await readBytes(c, limitBytes);
   } catch (error) {
     if (error instanceof Refusal) throw error;
     return refuseMalformed("The body ended before it was complete");

@@ -189,6 +189,18 @@ describe("the API over a socket", () => {
     expect(await raw(endless, port)).toMatch(/^HTTP\/1.1 413[^]*payload_too_large/);
   });
 
+  test("the connection goes on after a body that was too large", async () => {
+    const chunk = `10000\r\n${" ".repeat(65536)}\r\n`;
+    const kept = head("POST", echo, json).replace("Connection: close\r\n", "");
+    for (const tooLarge of [
+      `${kept}Content-Length: 1310720\r\n\r\n${" ".repeat(1_310_720)}`,
+      `${kept}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(40)}0\r\n\r\n`,
+    ]) {
+      const answers = await raw(`${tooLarge}${head("GET", "/healthz")}\r\n`, port);
+      expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413", "HTTP/1.1 200"]);
+    }
+  });
+
   test("a header sent twice fits nothing", async () => {
     const key = `X-API-Key: ${api.deps.settings.planeApiKeys[0]}\r\n`;
     expect(await raw(`${head("GET", "/api/v1/engines", key)}\r\n`, port)).toMatch(/^HTTP\/1.1 401/);
