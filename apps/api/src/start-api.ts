@@ -1,7 +1,7 @@
 import type { ApiConfig } from "@tl-engine/shared/config/demand.ts";
 import { createCatalogue } from "@tl-engine/shared/catalogue/catalogue.ts";
 import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
-import { createRedisCanary, noCanary } from "@tl-engine/shared/executions/canary.ts";
+import { createPostgresCanary, createRedisCanary } from "@tl-engine/shared/executions/canary.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 import { createExecutionReader } from "@tl-engine/shared/executions/read.ts";
 import { createTurnReporter } from "@tl-engine/shared/executions/report-turns.ts";
@@ -85,7 +85,7 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     queue,
     signals,
     catalogue,
-    canary: redis === null ? noCanary : createRedisCanary(redis),
+    canary: redis === null ? createPostgresCanary(db.pool) : createRedisCanary(redis),
     leaseMs: config.leaseMs,
     reconcileIntervalMs: config.reconcileIntervalMs,
     onError,

@@ -2,7 +2,7 @@ import { pathToFileURL } from "node:url";
 import { publishEngines } from "@tl-engine/shared/catalogue/publish.ts";
 import type { WorkerConfig } from "@tl-engine/shared/config/demand.ts";
 import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
-import { createRedisCanary, noCanary } from "@tl-engine/shared/executions/canary.ts";
+import { createPostgresCanary, createRedisCanary } from "@tl-engine/shared/executions/canary.ts";
 import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 import { createReconciler } from "@tl-engine/shared/executions/reconcile.ts";
@@ -175,7 +175,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       queue,
       enqueuer,
       signals,
-      canary: redis === null ? noCanary : createRedisCanary(redis),
+      canary: redis === null ? createPostgresCanary(db.pool) : createRedisCanary(redis),
       leaseMs,
       intervalMs: config.reconcileIntervalMs,
       onError,

@@ -49,7 +49,12 @@ export async function putBackAfterLoss(
 ): Promise<number> {
   const found = await canary.read();
   const lost = sung > 0 && (found === null || found < sung);
-  const total = lost ? await putBackReady(pool, enqueuer, await enginesWithReady(pool)) : 0;
+  let total = 0;
+  if (lost) {
+    // A number that stands for a loss: should the store be emptied once more meanwhile, the next one is not written.
+    await canary.write(0);
+    total = await putBackReady(pool, enqueuer, await enginesWithReady(pool));
+  }
   await canary.write(tick);
   return total;
 }
