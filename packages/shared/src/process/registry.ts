@@ -63,21 +63,25 @@ export async function registerProcess(
 
   async function renew(): Promise<void> {
     const sentAt = performance.now();
-    // Where others have taken the row away it is written anew, with the mark that this process knows.
+    // Where others have taken the row away it is written anew, with what this process knows, all in one commit.
     const { rows } = await db.pool.query<{ inserted: boolean }>({
       name: "renew-lease",
-      text: `INSERT INTO processes AS p (id, kind, host, pid, lease_until, enqueued_through, draining)
-        VALUES ($1, $2, $3, $4, now() + $5 * interval '1 millisecond', $6, $7)
-        ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until,
-          enqueued_through = excluded.enqueued_through, draining = excluded.draining
-        RETURNING xmax = 0 AS inserted`,
-      values: [...values, enqueuedThrough(), draining],
+      text: `WITH renewed AS (
+          INSERT INTO processes AS p (id, kind, host, pid, lease_until, enqueued_through, draining)
+          VALUES ($1, $2, $3, $4, now() + $5 * interval '1 millisecond', $6, $7)
+          ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until,
+            enqueued_through = excluded.enqueued_through, draining = excluded.draining
+          RETURNING xmax = 0 AS inserted
+        ), served AS (
+          INSERT INTO process_engines (process_id, engine_id, version, slots)
+          SELECT $1, s.* FROM renewed, unnest($8::text[], $9::int[], $10::int[]) AS s WHERE renewed.inserted
+          ON CONFLICT (engine_id, version, process_id) DO NOTHING
+        )
+        SELECT inserted FROM renewed`,
+      values: [...values, enqueuedThrough(), draining, ...columnsOf(served)],
     });
     renewedAt = sentAt;
-    if (rows[0]?.inserted === true) {
-      await writeServed();
-      for (const hear of lost) hear();
-    }
+    if (rows[0]?.inserted === true) for (const hear of lost) hear();
   }
 
   async function writeServed(): Promise<void> {
@@ -86,7 +90,7 @@ export async function registerProcess(
       `INSERT INTO process_engines (process_id, engine_id, version, slots)
        SELECT $1, * FROM unnest($2::text[], $3::int[], $4::int[])
        ON CONFLICT (engine_id, version, process_id) DO UPDATE SET slots = excluded.slots`,
-      [id, served.map((e) => e.engineId), served.map((e) => e.version), served.map((e) => e.slots)],
+      [id, ...columnsOf(served)],
     );
   }
 
@@ -132,6 +136,8 @@ export async function registerProcess(
       await writeServed();
     },
     async setDraining() {
+      // A renewal that is under way does not say it.
+      await renewing?.catch(() => {});
       draining = true;
       await renewOnce();
     },
@@ -149,4 +155,12 @@ export async function registerProcess(
         .catch(onError);
     },
   };
+}
+
+function columnsOf(served: readonly ServedEngine[]): [string[], number[], number[]] {
+  return [
+    served.map((engine) => engine.engineId),
+    served.map((engine) => engine.version),
+    served.map((engine) => engine.slots),
+  ];
 }
