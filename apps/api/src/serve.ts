@@ -145,37 +145,38 @@ function answerRaw(error: Error & { code?: string }, socket: Socket): void {
   socket.end(`HTTP/1.1 400 Bad Request\r\n${head}\r\n${body}`, () => socket.destroy());
 }
 
-/** Turns of the event loop without a new connection that make a quiet moment, and how long one is waited for. */
+/** Turns of the event loop without anything new that make a quiet moment, and how long one is waited for. */
 const quietTurns = 3;
 const quietWithinTurns = 1_000;
 
 /**
- * Resolves when nobody is at the door. The kernel opens connections before we see them, and resets those that we have
- * not seen when listening ends, together with the requests that are in them.
+ * Resolves when nothing is at the door that we have not seen. The kernel opens connections and takes in requests before
+ * we do, and resets them where listening ends, or the connection, before we have seen them.
  */
-async function quietMoment(server: Server): Promise<void> {
+async function quietMoment(server: Server, sign: "connection" | "request"): Promise<void> {
   let came = false;
   const note = (): void => {
     came = true;
   };
-  server.on("connection", note);
+  server.on(sign, note);
   for (let quiet = 0, turns = 0; quiet < quietTurns && turns < quietWithinTurns; turns++) {
     came = false;
-    // Right behind the phase of the loop that takes in connections.
+    // Right behind the phase of the loop that takes in both.
     await nextTurn();
     quiet = came ? 0 : quiet + 1;
   }
-  server.off("connection", note);
+  server.off(sign, note);
 }
 
 async function drain(server: Server, ms: number): Promise<void> {
   const deadline = performance.now() + ms;
   await sleep(Math.min(lingerMs, ms / 3));
   const closed = once(server, "close");
-  await quietMoment(server);
+  await quietMoment(server, "connection");
   // HTTP's own close() would cut the kept connections at once, also where a request is on its way.
   NetServer.prototype.close.call(server);
   await Promise.race([closed, sleep(Math.min(lingerMs, ms / 3), undefined, { ref: false })]);
+  await quietMoment(server, "request");
   // Whoever has said nothing since holds a connection, and no answer is owed on it.
   server.closeIdleConnections();
   const patience = new AbortController();
