@@ -19,6 +19,8 @@ export type Conclude = (
 
 export interface ConcludeOptions {
   settler: Settler;
+  /** Resolves when the outbound calls of an execution are in the record. */
+  recorded(executionId: string): Promise<void>;
   giveBack(item: { id: string; dispatch: number; alone: boolean }): Promise<void>;
   /** Moves a retry forward that waited for the end of its old host. */
   releaseRetry(item: { id: string; dispatch: number; delayMs: number }): Promise<void>;
@@ -40,6 +42,7 @@ export function createConclude(options: ConcludeOptions): Conclude {
       return "given_back";
     }
     const { settlement, heldBack } = verdict;
+    await options.recorded(settlement.id);
     const status = await settler.settle(settlement);
     if (status === "queued" && settlement.outcome === "retry") {
       if (heldBack === null) options.dueIn(settlement.delayMs);

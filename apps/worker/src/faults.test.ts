@@ -129,7 +129,8 @@ test("what ends while Postgres is away is recorded when it is back", async () =>
   ]);
   for (const id of ids) await until(stack, id, (now) => now.status === "running");
   await postgres.kill();
-  expect((await fetch(`http://127.0.0.1:${worker.metricsPort}/readyz`)).status).toBe(503);
+  const ready = async () => (await fetch(`http://127.0.0.1:${worker.metricsPort}/readyz`)).status;
+  await expect.poll(ready, { timeout: 10_000 }).toBe(503);
   await new Promise((resolve) => setTimeout(resolve, 2_000));
   await postgres.start();
   for (const id of ids) {

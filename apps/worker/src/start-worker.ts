@@ -1,12 +1,15 @@
 import { pathToFileURL } from "node:url";
 import { publishEngines } from "@tl-engine/shared/catalogue/publish.ts";
 import type { WorkerConfig } from "@tl-engine/shared/config/demand.ts";
+import { AllowListError, parseAllowList } from "@tl-engine/outbound/allow-list";
 import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
 import { createPostgresCanary, createRedisCanary } from "@tl-engine/shared/executions/canary.ts";
 import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
+import { createTurnReporter } from "@tl-engine/shared/executions/report-turns.ts";
 import { createReconciler } from "@tl-engine/shared/executions/reconcile.ts";
 import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts";
+import { createErrorLog } from "@tl-engine/shared/log/error-log.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import { createReconcilerMetrics } from "@tl-engine/shared/metrics/reconciler-metrics.ts";
 import { createMetrics } from "@tl-engine/shared/metrics/registry.ts";
@@ -22,13 +25,13 @@ import { checkConnections } from "./check-connections.ts";
 import { chooseEngines } from "./choose-engines.ts";
 import { engineModules } from "./engine-modules.ts";
 import { builtInModules } from "./host/built-in-modules.ts";
-import { createErrorLog } from "./error-log.ts";
 import { describeEngines } from "./host/describe-engines.ts";
 import { createHostMetrics } from "./host-metrics.ts";
 import { startLiveness } from "./liveness.ts";
 import { createReadiness } from "./readiness.ts";
 import { serve } from "./served-engine.ts";
 import { waitForRecord } from "./wait-for-record.ts";
+import { StartError } from "./start-error.ts";
 import { within } from "./within.ts";
 import { createWorker } from "./worker.ts";
 
@@ -57,14 +60,14 @@ export interface RunningWorker {
 
 const maxConnections = 10;
 const defaultMetricsPort = 9465;
-/** Closing connections to what does not answer takes no longer than this, ms. */
-const closingMs = 3_000;
+/** Closing connections to what does not answer takes no longer than this altogether, ms. */
+const closingMs = 4_000;
 
 /** Builds the worker process: the only place where its parts are made and put together. */
 export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
   const { config, log, folder } = options;
   const { databaseUrl, redisUrl, leaseMs } = config;
-  const onError = createErrorLog(log);
+  const onError = createErrorLog(log, "something failed beside an execution");
   const hooks = options.hooks === undefined ? {} : { hooks: options.hooks };
   const stopping = new AbortController();
   const patience = { signal: stopping.signal, onError };
@@ -102,6 +105,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
   let drain: ((hurry: AbortSignal) => Promise<void>) | null = null;
 
   async function start(): Promise<void> {
+    checkAllowList(config.outboundAllow);
     const modules = [...builtInModules(), ...engineModules(config.engines, folder)];
     const all = await describeEngines(modules, { resolveFrom, env: options.engineEnv });
     const chosen = chooseEngines(all, config.workerEngines);
@@ -179,10 +183,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       leaseMs,
       intervalMs: config.reconcileIntervalMs,
       onError,
-      onTurn(report) {
-        reconcilerMetrics.putBack.inc({ reason: "not_enqueued" }, report.putBack);
-        reconcilerMetrics.putBack.inc({ reason: "worker_lost" }, report.takenBack);
-      },
+      onTurn: createTurnReporter(log, reconcilerMetrics),
     });
 
     const worker = createWorker({
@@ -229,6 +230,8 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       slots: slots.total,
     }));
     await untilAvailable(() => registration.serve(slots), patience);
+    // Only now is there a worker for what was published before.
+    signals.publish("catalogue", registration.id);
     stopping.signal.throwIfAborted();
     waiting = null;
     log.info(
@@ -250,9 +253,22 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       waiting = "shutting_down";
       await drain?.(hurry);
       // The lease is given up only when all that was owed to the queue is there or cannot be.
+      const endAt = performance.now() + closingMs;
       for (const close of closers.toReversed()) {
-        await within(Promise.resolve(close()).catch(onError), closingMs);
+        const left = Math.max(100, endAt - performance.now());
+        await within(Promise.resolve(close()).catch(onError), left);
       }
     },
   };
+}
+
+/** @throws StartError where an entry of TL_OUTBOUND_ALLOW cannot be understood */
+function checkAllowList(text: string): void {
+  try {
+    parseAllowList(text);
+  } catch (error) {
+    if (error instanceof AllowListError)
+      throw new StartError(`TL_OUTBOUND_ALLOW: ${error.message}`);
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DeliveryItem } from "@tl-engine/shared/queue/queue.ts";
 import type { StartedExecution, Starter } from "@tl-engine/shared/executions/start.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
@@ -87,6 +88,7 @@ export function createWork(options: WorkOptions): Work {
     async take(engine, items) {
       takenAt = performance.now();
       const waiting = [...items];
+      let failed = false;
       while (waiting.length > 0) {
         if (!(await engine.slots.enter())) break;
         const group = waiting.splice(0, 1 + engine.slots.takeMore(waiting.length - 1));
@@ -97,10 +99,13 @@ export function createWork(options: WorkOptions): Work {
           if (!stopping.aborted)
             log.error({ err: error, engine: engine.name }, "executions could not be started");
           waiting.unshift(...group);
+          failed = true;
           break;
         }
       }
       if (waiting.length > 0) await options.putBack(engine, waiting);
+      // They come back at once: without a pause a lasting fault would keep this process and the queue busy.
+      if (failed) await sleep(1_000, undefined, { signal: stopping }).catch(() => undefined);
       await engine.slots.hold();
     },
     get takenAt() {

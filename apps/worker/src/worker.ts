@@ -66,6 +66,26 @@ const lastWordsMs = 300;
 /** The record of what ended gets this long; after that others find it by this worker's lease, ms. */
 const lastWritesMs = 5_000;
 
+/** Writes that are under way, by the execution that they belong to. */
+function createPending(): {
+  add(id: string, write: Promise<void>): void;
+  settled(id: string): Promise<void>;
+} {
+  const pending = new Map<string, Promise<unknown>>();
+  return {
+    add(id, write) {
+      const all = Promise.all([pending.get(id), write]);
+      pending.set(id, all);
+      void all.finally(() => {
+        if (pending.get(id) === all) pending.delete(id);
+      });
+    },
+    async settled(id) {
+      await pending.get(id);
+    },
+  };
+}
+
 /** See {@link Worker}. */
 export function createWorker(deps: WorkerDeps): Worker {
   const {
@@ -89,6 +109,7 @@ export function createWorker(deps: WorkerDeps): Worker {
 
   const progress = createProgressWriter(db.pool, signals, onError);
   const calls = createCallRecorder(db.pool, onError);
+  const callsOf = createPending();
   const giveBack = createGiveBack({ db, enqueuer, signals, onError });
   const dueTimer = createDueTimer(() => void makeDueReady(db.pool, enqueuer).catch(onError));
 
@@ -121,7 +142,7 @@ export function createWorker(deps: WorkerDeps): Worker {
       },
       call(call) {
         metrics.outboundCalls.inc({ protocol: call.protocol, result: call.error_code ?? "ok" });
-        void calls.record(call);
+        callsOf.add(call.execution_id, calls.record(call));
       },
     },
     onReplaced: hostMetrics.replaced,
@@ -130,6 +151,8 @@ export function createWorker(deps: WorkerDeps): Worker {
 
   const conclude = createConclude({
     settler: createSettler({ db, signals, onError, ...hooks }),
+    // Whoever reads the result finds the calls that led to it.
+    recorded: (executionId) => callsOf.settled(executionId),
     giveBack,
     releaseRetry: (item) => releaseRetries(db.pool, [item]),
     dueIn: (ms) => dueTimer.arm(ms),

@@ -29,10 +29,8 @@ test.each([
 });
 
 test("a module that hangs is named", async () => {
-  const described = describeEngines(broken("hangs"), { ...options, limitMs: 500 });
-  await expect(described).rejects.toThrow(
-    "./hangs.ts cannot be loaded: they took longer than 0.5 s",
-  );
+  const described = describeEngines(broken("hangs"), { ...options, limitMs: 3_000 });
+  await expect(described).rejects.toThrow("./hangs.ts cannot be loaded: they took longer than 3 s");
 });
 
 const engine = (id: string) => `import { defineEngine } from "@tl-engine/engine-kit";
