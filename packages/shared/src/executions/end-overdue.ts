@@ -31,17 +31,19 @@ export async function endOverdue(pool: pg.Pool, signals: Signals): Promise<numbe
   );
   const { rows } = await pool.query<{ id: string }>({
     name: "end-overdue",
-    text: `UPDATE executions e SET status = ${ended}, finished_at = now(), deadline_at = NULL, due_at = NULL, wait_reason = NULL,
+    // Chosen once, and then found by id: as a condition it might be asked again for every row that is overdue.
+    text: `WITH overdue AS MATERIALIZED (
+        SELECT d.id FROM executions d WHERE d.deadline_at <= now() AND (d.status <> 'running'
+          OR (SELECT p.lease_until FROM processes p WHERE p.id = d.worker_id) > now())
+        ORDER BY d.deadline_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+      UPDATE executions e SET status = ${ended}, finished_at = now(), deadline_at = NULL, due_at = NULL, wait_reason = NULL,
         attempt_ended_at = CASE WHEN e.status = 'running' THEN now() ELSE e.attempt_ended_at END,
         cancel_effect = CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'aborted' END,
         error = CASE WHEN ${ended} <> 'failed' THEN NULL
           WHEN e.status = 'running' THEN jsonb_set($1::jsonb, '{attempt}', to_jsonb(e.attempt))::json
           WHEN jsonb_typeof(e.earlier_attempts -> -1 -> 'error') = 'object' THEN (e.earlier_attempts -> -1 -> 'error')::json
           ELSE jsonb_set($2::jsonb, '{attempt}', to_jsonb(e.attempt))::json END
-      WHERE e.deadline_at <= now() AND e.id IN (
-        SELECT d.id FROM executions d WHERE d.deadline_at <= now() AND (d.status <> 'running'
-          OR (SELECT p.lease_until FROM processes p WHERE p.id = d.worker_id) > now())
-        ORDER BY d.deadline_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+      FROM overdue WHERE e.id = overdue.id
       RETURNING e.id`,
     values: [timeout, idle],
   });

@@ -28,6 +28,7 @@ export async function giveBack(
   try {
     const { rows } = await pool.query<ReadyRow & { status: string }>({
       name: "give-back",
+      // The rows are locked in the order of their ids, and found by id: `|| ''` keeps the planner from walking all that runs.
       text: `UPDATE executions e SET status = CASE WHEN e.cancel_requested_at IS NULL THEN 'queued' ELSE 'canceled' END,
           dispatch = e.dispatch + 1, attempt = e.attempt - 1, alone = e.alone OR g.alone, ready_at = now(), enqueuer = $1,
           deadline_at = CASE WHEN e.cancel_requested_at IS NULL THEN now() + ${maxIdleMs} * interval '1 millisecond' END,
@@ -36,8 +37,8 @@ export async function giveBack(
           earlier_attempts = coalesce(e.earlier_attempts, '[]') || jsonb_build_object('attempt', e.attempt,
             'dispatch', e.dispatch, 'worker_id', e.worker_id, 'started_at', e.attempt_started_at, 'finished_at', now(),
             'outcome', 'given_back', 'error', NULL)
-        FROM unnest($2::uuid[], $3::int[], $4::bool[]) AS g(id, dispatch, alone)
-        WHERE e.id = g.id AND e.dispatch = g.dispatch AND e.status = 'running'
+        FROM (SELECT * FROM unnest($2::uuid[], $3::int[], $4::bool[]) AS g(id, dispatch, alone) ORDER BY id) AS g
+        WHERE e.id = g.id AND e.dispatch = g.dispatch AND e.status || '' = 'running'
         RETURNING ${readyColumns}, e.status`,
       values: [
         enqueuer.processId,

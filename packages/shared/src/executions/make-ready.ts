@@ -18,10 +18,12 @@ export async function makeDueReady(pool: pg.Pool, enqueuer: Enqueuer): Promise<n
     try {
       ({ rows } = await pool.query<ReadyRow>({
         name: "make-due-ready",
-        text: `UPDATE executions e SET status = 'queued', ready_at = now(), due_at = NULL, wait_reason = NULL, enqueuer = $1
-          WHERE e.due_at <= now() AND e.id IN (
+        // Chosen once, and then found by id: as a condition it might be asked again for every row that is due.
+        text: `WITH due AS MATERIALIZED (
             SELECT d.id FROM executions d WHERE d.due_at <= now() AND d.status IN ('scheduled', 'queued')
             ORDER BY d.due_at LIMIT ${pageSize} FOR UPDATE SKIP LOCKED)
+          UPDATE executions e SET status = 'queued', ready_at = now(), due_at = NULL, wait_reason = NULL, enqueuer = $1
+          FROM due WHERE e.id = due.id
           RETURNING ${readyColumns}`,
         values: [enqueuer.processId],
       }));
@@ -44,6 +46,7 @@ export async function nextDueInMs(pool: pg.Pool): Promise<number | null> {
   return rows[0]?.ms ?? null;
 }
 
+// Found by id: the roundabout words keep the planner from walking a partial index instead.
 /**
  * Moves a retry that was held back until its old host is gone forward: it is due `delayMs` from now.
  * @param items executions and the dispatch that their settlement left them with
@@ -56,7 +59,8 @@ export async function releaseRetries(
   await pool.query(
     `UPDATE executions e SET due_at = least(e.due_at, now() + r.delay_ms * interval '1 millisecond')
      FROM unnest($1::uuid[], $2::int[], $3::float8[]) AS r(id, dispatch, delay_ms)
-     WHERE e.id = r.id AND e.dispatch = r.dispatch AND e.status = 'queued' AND e.due_at IS NOT NULL`,
+     WHERE e.id = r.id AND e.dispatch = r.dispatch AND e.status || '' = 'queued'
+       AND e.due_at + interval '0' IS NOT NULL`,
     [
       items.map((item) => item.id),
       items.map((item) => item.dispatch),

@@ -35,10 +35,12 @@ export function createProgressWriter(
       });
       await pool.query({
         name: "write-progress",
+        // As in give-back.ts: found, and locked, by id.
         text: `UPDATE executions e SET progress = json_build_object('fraction', p.fraction, 'message', p.message,
             'updated_at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
-          FROM unnest($1::uuid[], $2::int[], $3::float8[], $4::text[]) AS p(id, dispatch, fraction, message)
-          WHERE e.id = p.id AND e.dispatch = p.dispatch AND e.status = 'running'`,
+          FROM (SELECT * FROM unnest($1::uuid[], $2::int[], $3::float8[], $4::text[])
+            AS p(id, dispatch, fraction, message) ORDER BY id) AS p
+          WHERE e.id = p.id AND e.dispatch = p.dispatch AND e.status || '' = 'running'`,
         values: [
           reports.map((report) => report.id),
           reports.map((report) => report.dispatch),

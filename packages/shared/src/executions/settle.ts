@@ -45,7 +45,8 @@ const next = `CASE WHEN s.outcome = 'succeeded' THEN 'succeeded' WHEN e.cancel_r
   WHEN s.outcome = 'retry' THEN 'queued' ELSE 'failed' END`;
 const retried = `(s.outcome = 'retry' AND e.cancel_requested_at IS NULL)`;
 
-// The rows are found by id: `|| ''` keeps the planner from walking a partial index instead.
+// The rows are locked by id, so that no two statements wait for one another; `|| ''` keeps the planner from walking a
+// partial index instead of finding them by id.
 const statement = `
 UPDATE executions e SET status = ${next},
   attempt_ended_at = now(),
@@ -61,8 +62,8 @@ UPDATE executions e SET status = ${next},
   earlier_attempts = CASE WHEN ${retried} THEN coalesce(e.earlier_attempts, '[]') || jsonb_build_object('attempt', e.attempt,
     'dispatch', e.dispatch, 'worker_id', e.worker_id, 'started_at', e.attempt_started_at, 'finished_at', now(),
     'outcome', 'failed', 'error', s.error::jsonb) ELSE e.earlier_attempts END
-FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::text[])
-  AS s(id, dispatch, outcome, output, error, delay_ms, reason)
+FROM (SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::text[])
+  AS s(id, dispatch, outcome, output, error, delay_ms, reason) ORDER BY id) AS s
 WHERE e.id = s.id AND e.dispatch = s.dispatch AND e.status || '' = 'running'
 RETURNING e.id, e.status`;
 

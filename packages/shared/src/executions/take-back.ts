@@ -35,7 +35,10 @@ export async function takeBackLost(
     );
     const { rows } = await pool.query<ReadyRow & { status: string }>({
       name: "take-back-lost",
-      text: `UPDATE executions e SET status = CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'canceled'
+      // Chosen once, and then found by id: as a condition it might be asked again for every row that runs.
+      text: `WITH lost AS MATERIALIZED (
+          SELECT r.id FROM executions r WHERE r.status = 'running' AND ${leaseEnded} LIMIT 1000 FOR UPDATE SKIP LOCKED)
+        UPDATE executions e SET status = CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'canceled'
             WHEN ${lost} THEN 'failed' ELSE 'queued' END,
           dispatch = e.dispatch + 1, losses = e.losses + 1, alone = e.alone OR e.losses >= 1,
           attempt = e.attempt - 1, ready_at = now(), enqueuer = $1,
@@ -46,8 +49,7 @@ export async function takeBackLost(
           earlier_attempts = coalesce(e.earlier_attempts, '[]') || jsonb_build_object('attempt', e.attempt,
             'dispatch', e.dispatch, 'worker_id', e.worker_id, 'started_at', e.attempt_started_at, 'finished_at', now(),
             'outcome', 'worker_lost', 'error', NULL)
-        WHERE e.status = 'running' AND e.id IN (
-          SELECT r.id FROM executions r WHERE r.status = 'running' AND ${leaseEnded} LIMIT 1000 FOR UPDATE SKIP LOCKED)
+        FROM lost WHERE e.id = lost.id
         RETURNING ${readyColumns}, e.status`,
       values: [enqueuer.processId, failure, at],
     });
