@@ -10,7 +10,7 @@ import { request } from "./support/request.ts";
 // Short forms of the promises about Postgres and Redis: away at the start, emptied, stopped under load.
 describeWithRedis("two APIs and three workers", () => {
   let bed: Bed;
-  const outageMs = 5_000;
+  const outageMs = 4_000;
 
   beforeAll(async () => {
     // S5: everything is started before Postgres and Redis are there.
