@@ -1,0 +1,324 @@
+import type { ExecutionStatus } from "@tl-engine/contract";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { freshDatabase, type FreshDatabase } from "../../../../test/services.ts";
+import { freshEngineId, newExecution, openStack, type Stack } from "../testing/stack.ts";
+import { cancelExecution } from "./cancel.ts";
+import { fillPlaces } from "./ceiling.ts";
+import { endOverdue } from "./end-overdue.ts";
+import { giveBack } from "./give-back.ts";
+import { makeDueReady } from "./make-ready.ts";
+import { maxLosses } from "./state.ts";
+import { takeBackLost } from "./take-back.ts";
+
+const plane = { kind: "plane", id: "plane" } as const;
+const patient = new AbortController().signal;
+const failure = { code: "engine_error", detail: "no luck", retryable: true } as const;
+const ceiling = 2;
+let database: FreshDatabase;
+let stack: Stack;
+
+beforeAll(async () => {
+  database = await freshDatabase();
+  stack = await openStack({ databaseUrl: database.url, redisUrl: null });
+});
+afterAll(async () => {
+  await stack?.close();
+  await database?.drop();
+});
+
+/** What is known of an execution without looking at the record. */
+interface Model {
+  id: string;
+  status: ExecutionStatus;
+  dispatch: number;
+  attempt: number;
+  losses: number;
+  started: boolean;
+  /** Why it is not ready though it is queued. */
+  waits: "due" | "ceiling" | null;
+  cancelAsked: boolean;
+  effect: "prevented" | "aborted" | "too_late" | null;
+}
+
+type Command =
+  | { kind: "submit"; delayed: boolean }
+  | { kind: "start"; of: number[]; stale: number; limited: boolean }
+  | { kind: "settle"; of: number; stale: number; outcome: "succeeded" | "failed" | "retry" }
+  | { kind: "give back"; of: number; stale: number }
+  | { kind: "cancel"; of: number }
+  | { kind: "lose worker"; of: number }
+  | { kind: "make due ready" }
+  | { kind: "fill places" }
+  | { kind: "pass deadline"; of: number };
+
+const of = fc.nat({ max: 7 });
+/** Mostly the dispatch that counts, at times an older or a newer one. */
+const stale = fc.constantFrom(0, 0, 0, 0, 0, -1, 1);
+const commands = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant("submit"), delayed: fc.boolean() }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant("start"),
+        of: fc.array(of, { minLength: 1, maxLength: 4 }),
+        stale,
+        limited: fc.boolean(),
+      }),
+    },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constant("settle"),
+        of,
+        stale,
+        outcome: fc.constantFrom("succeeded", "failed", "retry", "retry"),
+      }),
+    },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant("give back"), of, stale }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("cancel"), of }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant("lose worker"), of }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("make due ready") }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("fill places") }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("pass deadline"), of }) },
+  ) as fc.Arbitrary<Command>,
+  { minLength: 5, maxLength: 40 },
+);
+
+function end(model: Model, status: ExecutionStatus, effect: Model["effect"] = null): void {
+  model.status = status;
+  model.waits = null;
+  if (model.cancelAsked) model.effect = effect;
+}
+
+function isOver({ status }: Model): boolean {
+  return !["scheduled", "queued", "running"].includes(status);
+}
+
+/** Carries out a command on the record and on the model; what the functions answer is compared as well. */
+async function step(engineId: string, models: Model[], command: Command): Promise<void> {
+  const { pool } = stack.db;
+  const pick = (index: number): Model | undefined => models[index % Math.max(1, models.length)];
+  switch (command.kind) {
+    case "submit": {
+      const execution = newExecution({ engineId, delayMs: command.delayed ? 3_600_000 : null });
+      await stack.submitter.submit(execution);
+      models.push({
+        id: execution.id,
+        status: command.delayed ? "scheduled" : "queued",
+        dispatch: 0,
+        attempt: 0,
+        losses: 0,
+        started: false,
+        waits: command.delayed ? "due" : null,
+        cancelAsked: false,
+        effect: null,
+      });
+      return;
+    }
+    case "start": {
+      const picked = [...command.of, command.of[0] ?? 0].flatMap((index) => pick(index) ?? []);
+      const items = picked.map(({ id, dispatch }) => [id, dispatch + command.stale] as const);
+      const engine = { engineId, version: 1, concurrency: command.limited ? ceiling : null };
+      // Item by item in one batch, or below the ceiling: either way in the order given.
+      const answer = await stack.starter.start(engine, items, patient);
+      const may = new Set(command.stale === 0 ? picked : []);
+      let places = command.limited
+        ? ceiling - models.filter(({ status }) => status === "running").length
+        : Number.POSITIVE_INFINITY;
+      const expected: string[] = [];
+      for (const model of may) {
+        if (model.status !== "queued" || model.waits !== null) continue;
+        if (places <= 0) {
+          model.waits = "ceiling";
+          continue;
+        }
+        places -= 1;
+        model.status = "running";
+        model.dispatch += 1;
+        model.attempt += 1;
+        model.started = true;
+        expected.push(model.id);
+      }
+      expect(answer.map(({ id }) => id).toSorted()).toEqual(expected.toSorted());
+      return;
+    }
+    case "settle": {
+      const model = pick(command.of);
+      if (model === undefined) return;
+      const base = {
+        id: model.id,
+        dispatch: model.dispatch + command.stale,
+        attempt: model.attempt,
+      };
+      const answer = await stack.settler.settle(
+        command.outcome === "succeeded"
+          ? { ...base, outcome: "succeeded", outputText: "1" }
+          : command.outcome === "failed"
+            ? { ...base, outcome: "failed", failure }
+            : { ...base, outcome: "retry", failure, delayMs: 3_600_000, reason: "retry_backoff" },
+      );
+      if (command.stale !== 0 || model.status !== "running") {
+        expect(answer).toBe("stale");
+        return;
+      }
+      if (command.outcome === "succeeded") end(model, "succeeded", "too_late");
+      else if (model.cancelAsked) end(model, "canceled", "aborted");
+      else if (command.outcome === "failed") end(model, "failed");
+      else {
+        model.status = "queued";
+        model.waits = "due";
+        model.dispatch += 1;
+      }
+      expect(answer).toBe(model.status);
+      return;
+    }
+    case "give back": {
+      const model = pick(command.of);
+      if (model === undefined) return;
+      const item = { id: model.id, dispatch: model.dispatch + command.stale, alone: false };
+      await giveBack(pool, stack.enqueuer, stack.signals, [item]);
+      if (command.stale !== 0 || model.status !== "running") return;
+      model.dispatch += 1;
+      model.attempt -= 1;
+      if (model.cancelAsked) end(model, "canceled", "prevented");
+      else model.status = "queued";
+      return;
+    }
+    case "cancel": {
+      const model = pick(command.of);
+      if (model === undefined) return;
+      const { kind } = await cancelExecution(pool, stack.signals, plane, model.id);
+      if (model.status === "running") {
+        model.cancelAsked = true;
+        expect(kind).toBe("requested");
+      } else if (isOver(model))
+        expect(kind).toBe(model.status === "canceled" ? "canceled" : "finished");
+      else {
+        model.cancelAsked = true;
+        end(model, "canceled", "prevented");
+        expect(kind).toBe("canceled");
+      }
+      return;
+    }
+    case "lose worker": {
+      const model = pick(command.of);
+      if (model?.status !== "running") return;
+      await pool.query("UPDATE executions SET worker_id = gen_random_uuid() WHERE id = $1", [
+        model.id,
+      ]);
+      expect(await takeBackLost(pool, stack.enqueuer, stack.signals)).toBe(1);
+      model.dispatch += 1;
+      model.attempt -= 1;
+      model.losses += 1;
+      if (model.cancelAsked) end(model, "canceled", "aborted");
+      else if (model.losses >= maxLosses) end(model, "failed");
+      else model.status = "queued";
+      return;
+    }
+    case "make due ready": {
+      await pool.query("UPDATE executions SET due_at = now() WHERE due_at IS NOT NULL");
+      const waiting = models.filter((model) => model.waits === "due");
+      expect(await makeDueReady(pool, stack.enqueuer)).toBe(waiting.length);
+      for (const model of waiting) {
+        model.status = "queued";
+        model.waits = null;
+      }
+      return;
+    }
+    case "fill places": {
+      const limits = { engineId, version: 1, concurrency: ceiling };
+      const ticket = stack.enqueuer.open();
+      const rows = await fillPlaces(pool, stack.enqueuer.processId, limits);
+      void stack.enqueuer.enqueue(ticket, rows);
+      const running = models.filter(({ status }) => status === "running").length;
+      const filled = models
+        .filter((model) => model.waits === "ceiling")
+        .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+        .slice(0, Math.max(0, ceiling - running));
+      for (const model of filled) model.waits = null;
+      expect(rows.map(({ id }) => id).toSorted()).toEqual(filled.map(({ id }) => id).toSorted());
+      return;
+    }
+    case "pass deadline": {
+      const model = pick(command.of);
+      if (model === undefined || isOver(model)) return;
+      await pool.query("UPDATE executions SET deadline_at = now() WHERE id = $1", [model.id]);
+      expect(await endOverdue(pool, stack.signals)).toBe(1);
+      if (model.status !== "running" && !model.started) end(model, "expired");
+      else if (model.cancelAsked) end(model, "canceled", "aborted");
+      else end(model, "failed");
+    }
+  }
+}
+
+const counted = ["scheduled", "queued", "running", "succeeded", "failed", "canceled", "expired"];
+
+/** What the record says, in the model's words, and whatever must hold of every row. */
+async function check(
+  engineId: string,
+  models: Model[],
+  finished: Map<string, string>,
+): Promise<void> {
+  const { rows } = await stack.db.pool.query(
+    `SELECT id, status, dispatch, attempt, losses, started_at IS NOT NULL AS started,
+       CASE WHEN due_at IS NOT NULL THEN 'due' WHEN wait_reason IS NOT NULL THEN 'ceiling' END AS waits,
+       cancel_requested_at IS NOT NULL AS "cancelAsked", cancel_effect AS effect,
+       CASE status WHEN 'running' THEN worker_id IS NOT NULL AND ready_at IS NOT NULL WHEN 'scheduled' THEN due_at IS NOT NULL
+         WHEN 'queued' THEN (ready_at IS NOT NULL AND enqueuer IS NOT NULL) OR due_at IS NOT NULL OR wait_reason = 'engine_concurrency'
+         ELSE due_at IS NULL AND wait_reason IS NULL AND finished_at >= created_at
+           AND (status = 'failed') = (error IS NOT NULL) AND (status = 'succeeded') = (output IS NOT NULL) END AS owned,
+       (deadline_at IS NULL) = (finished_at IS NOT NULL) AS "hasDeadline", e.*::text AS whole
+     FROM executions e WHERE engine_id = $1 ORDER BY created_at, id`,
+    [engineId],
+  );
+  const known = rows.map(({ owned: _, hasDeadline: __, whole: ___, ...row }) => row);
+  const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+  expect(known.toSorted(byId)).toEqual(models.toSorted(byId));
+  for (const row of rows) {
+    expect(row).toMatchObject({ owned: true, hasDeadline: true });
+    const before = finished.get(row.id);
+    if (before !== undefined) expect(row.whole).toBe(before);
+    if (counted.indexOf(row.status) > 2) finished.set(row.id, row.whole);
+  }
+  const sums = counted.map((status) => `coalesce(sum(${status}), 0)::int AS ${status}`).join(", ");
+  const counters = await stack.db.pool.query(
+    `SELECT ${sums}, coalesce(sum(ready), 0)::int AS ready, coalesce(sum(accepted), 0)::int AS accepted
+     FROM engine_counters WHERE engine_id = $1`,
+    [engineId],
+  );
+  const number = (matches: (model: Model) => boolean) => models.filter(matches).length;
+  expect(counters.rows[0]).toEqual({
+    ...Object.fromEntries(counted.map((status) => [status, number((m) => m.status === status)])),
+    ready: number((m) => m.status === "queued" && m.waits === null),
+    accepted: models.length,
+  });
+}
+
+test(
+  "whatever happens in whatever order, the record does as the state machine says",
+  { timeout: 60_000 },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(commands, async (program) => {
+        const engineId = freshEngineId();
+        const models: Model[] = [];
+        const finished = new Map<string, string>();
+        for (const command of program) {
+          await step(engineId, models, command);
+          await check(engineId, models, finished);
+        }
+        // Nothing of it may be in the way of the next program.
+        for (const { id } of models) await cancelExecution(stack.db.pool, stack.signals, plane, id);
+        await stack.db.pool.query(
+          "UPDATE executions SET worker_id = gen_random_uuid() WHERE status = 'running' AND engine_id = $1",
+          [engineId],
+        );
+        await takeBackLost(stack.db.pool, stack.enqueuer, stack.signals);
+      }),
+      { numRuns: 60 },
+    );
+    expect(stack.errors).toEqual([]);
+  },
+);
