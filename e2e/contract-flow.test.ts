@@ -237,7 +237,11 @@ function contractFlow(queueUrl: () => Promise<string | null>): void {
       progress: { fraction: 0.5, message: "half of it" },
     });
     sink.release(id);
-    expect(await waiting).toMatchObject({ status: "succeeded" });
+    // What was said last is there with the result, however soon the return came after it.
+    expect(await waiting).toMatchObject({
+      status: "succeeded",
+      progress: { fraction: 1, message: "all of it" },
+    });
   });
 
   test("Prefer: wait answers with the result, or with the receipt when time is up", async () => {

@@ -12,6 +12,7 @@ export default defineEngine({
     await ctx.clients.http().request(`${sink}/effects/${ctx.executionId}?hold=1`, {
       method: "POST",
     });
+    ctx.progress(1, "all of it");
     return { done: true as const };
   },
 });

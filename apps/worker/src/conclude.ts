@@ -19,7 +19,7 @@ export type Conclude = (
 
 export interface ConcludeOptions {
   settler: Settler;
-  /** Resolves when the outbound calls of an execution are in the record. */
+  /** Resolves when what was said of an execution while it ran is in the record. */
   recorded(executionId: string): Promise<void>;
   giveBack(item: { id: string; dispatch: number; alone: boolean }): Promise<void>;
   /** Moves a retry forward that waited for the end of its old host. */

@@ -109,7 +109,7 @@ export function createWorker(deps: WorkerDeps): Worker {
 
   const progress = createProgressWriter(db.pool, signals, onError);
   const calls = createCallRecorder(db.pool, onError);
-  const callsOf = createPending();
+  const writesOf = createPending();
   const giveBack = createGiveBack({ db, enqueuer, signals, onError });
   const dueTimer = createDueTimer(() => void makeDueReady(db.pool, enqueuer).catch(onError));
 
@@ -138,11 +138,12 @@ export function createWorker(deps: WorkerDeps): Worker {
         log[level](whose, fields === null ? message : `${message} ${fields}`);
       },
       progress({ executionId, dispatch }, fraction, message) {
-        progress.set({ id: executionId, dispatch, fraction, message });
+        const written = progress.set({ id: executionId, dispatch, fraction, message });
+        writesOf.add(executionId, written);
       },
       call(call) {
         metrics.outboundCalls.inc({ protocol: call.protocol, result: call.error_code ?? "ok" });
-        callsOf.add(call.execution_id, calls.record(call));
+        writesOf.add(call.execution_id, calls.record(call));
       },
     },
     onReplaced: hostMetrics.replaced,
@@ -151,8 +152,8 @@ export function createWorker(deps: WorkerDeps): Worker {
 
   const conclude = createConclude({
     settler: createSettler({ db, signals, onError, ...hooks }),
-    // Whoever reads the result finds the calls that led to it.
-    recorded: (executionId) => callsOf.settled(executionId),
+    // Whoever reads the result finds the calls that led to it, and the last progress.
+    recorded: (executionId) => writesOf.settled(executionId),
     giveBack,
     releaseRetry: (item) => releaseRetries(db.pool, [item]),
     dueIn: (ms) => dueTimer.arm(ms),

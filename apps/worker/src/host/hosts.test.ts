@@ -115,7 +115,8 @@ test("passes on lines and progress, within bounds", async () => {
   expect(lines).toHaveLength(1_000);
   expect(lines[0]).toBe('test.talk info line 1{"i":1}');
   expect(lines.at(-1)).toContain("dropped");
-  expect(progress).toEqual([1 / 5_000]);
+  // The first at once, and the last with the end.
+  expect(progress).toEqual([1 / 5_000, 1]);
   await outputOf(run("test.talk", { lines: 1 }));
   expect(lines).toContain("test.talk info by console");
 });

@@ -11,7 +11,7 @@ const progressEveryMs = 500;
 export interface Voice {
   log(level: "debug" | "info" | "warn" | "error", message: string, fields: string | null): void;
   progress(fraction: number, message: string | null): void;
-  /** Nothing is sent any more. */
+  /** Sends the newest progress if that is still held back, and nothing any more after it. */
   close(): void;
 }
 
@@ -53,8 +53,9 @@ export function createVoice(key: number | null, outbox: Outbox<FromHost>): Voice
       }
     },
     close() {
-      closed = true;
       if (timer !== null) clearTimeout(timer);
+      sendProgress();
+      closed = true;
     },
   };
 }

@@ -13,8 +13,11 @@ export interface ProgressReport {
 }
 
 export interface ProgressWriter {
-  /** Writes without waiting; of several for one execution that are waiting the last counts. */
-  set(report: ProgressReport): void;
+  /**
+   * Of several for one execution that are waiting the last counts. Resolves when it is written, or cannot be; never
+   * rejects.
+   */
+  set(report: ProgressReport): Promise<void>;
 }
 
 /** Writes progress in batches; a report that cannot be written is lost, since a newer one follows or the end does. */
@@ -23,15 +26,15 @@ export function createProgressWriter(
   signals: Signals,
   onError: (error: unknown) => void,
 ): ProgressWriter {
-  const latest = new Map<string, ProgressReport>();
+  const latest = new Map<string, { report: ProgressReport; written: Promise<void> }>();
   const batcher = createBatcher<string, void>({
     maxItems: 256,
     lanes: 1,
     async run(keys) {
       const reports = keys.flatMap((key) => {
-        const report = latest.get(key);
+        const waiting = latest.get(key);
         latest.delete(key);
-        return report === undefined ? [] : [report];
+        return waiting === undefined ? [] : [waiting.report];
       });
       await pool.query({
         name: "write-progress",
@@ -57,9 +60,16 @@ export function createProgressWriter(
   return {
     set(report) {
       const key = `${report.id}/${report.dispatch}`;
-      const waits = latest.has(key);
-      latest.set(key, report);
-      if (!waits) batcher.add(key).catch(onError);
+      const waiting = latest.get(key);
+      if (waiting !== undefined) {
+        waiting.report = report;
+        return waiting.written;
+      }
+      // Before it is added: a free batcher takes it at once.
+      const entry = { report, written: Promise.resolve() };
+      latest.set(key, entry);
+      entry.written = batcher.add(key).catch(onError);
+      return entry.written;
     },
   };
 }
