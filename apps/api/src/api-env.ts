@@ -1,7 +1,6 @@
 import type { ProblemCode } from "@tl-engine/contract";
 import type { Caller } from "@tl-engine/shared/callers/caller.ts";
 import type { HttpBindings } from "@hono/node-server";
-import type { Endpoint } from "./endpoint.ts";
 
 /** What middleware leaves for those that come after it. */
 export interface ApiEnv {
@@ -9,8 +8,8 @@ export interface ApiEnv {
   Bindings: Partial<HttpBindings>;
   Variables: {
     requestId: string;
-    /** The endpoint that the path and method name; unset where there is none. */
-    endpoint?: Endpoint;
+    /** The path of the endpoint, with its placeholders; unset where there is none. */
+    route?: string;
     /** Set on every endpoint that is not public. */
     caller: Caller;
     /** The code of the problem that was answered, for the log. */

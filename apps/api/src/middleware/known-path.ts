@@ -18,7 +18,7 @@ export function knownPath(paths: KnownPaths): MiddlewareHandler<ApiEnv> {
         new Refusal("method_not_allowed", `This address takes ${found.allow}`),
       );
     }
-    c.set("endpoint", found);
+    c.set("route", found.route.path);
     await next();
     return undefined;
   };

@@ -10,7 +10,7 @@ export function reportAnswer({ reportAnswer }: ApiDeps): MiddlewareHandler<ApiEn
     reportAnswer({
       requestId: c.get("requestId"),
       method: c.req.method,
-      route: c.get("endpoint")?.route.path ?? null,
+      route: c.get("route") ?? null,
       status: c.res.status,
       durationMs: performance.now() - startedAt,
       waitedMs: c.get("waitedMs") ?? 0,
