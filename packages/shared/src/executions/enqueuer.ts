@@ -68,7 +68,7 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
 
   const batcher = createBatcher<ReadyRow, void>({
     maxItems: 2_000,
-    lanes: 2,
+    lanes: 1,
     async run(rows) {
       await queue.enqueue(group(rows, perJob));
       await hooks?.afterEnqueue?.();
