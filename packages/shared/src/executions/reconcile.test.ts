@@ -153,6 +153,35 @@ describe.each(["postgres", "redis"] as const)("reconciler, queue on %s", (backen
   });
 });
 
+test("a result and the reconciler at the same moment: one of them counts, and nothing is overwritten", async () => {
+  const { url } = await database();
+  const stack = await stackOf({ databaseUrl: url, redisUrl: null });
+  const engineId = freshEngineId();
+  const engine = { engineId, version: 1, concurrency: null };
+  const executions = Array.from({ length: 200 }, () => newExecution({ engineId }));
+  await Promise.all(executions.map((execution) => stack.submitter.submit(execution)));
+  const started = await stack.starter.start(
+    engine,
+    executions.map(({ id }) => [id, 0] as const),
+    patient,
+  );
+  expect(started).toHaveLength(200);
+  await stack.db.pool.query("UPDATE executions SET deadline_at = now() WHERE status = 'running'");
+  reconcile(stack);
+  const settled = await Promise.all(
+    started.map(({ id, dispatch, attempt }) =>
+      stack.settler.settle({ id, dispatch, attempt, outcome: "succeeded", outputText: "1" }),
+    ),
+  );
+  const recorded = settled.filter((status) => status === "succeeded").length;
+  const { rows } = await stack.db.pool.query<{ status: string; count: number }>(
+    "SELECT status, count(*)::int AS count FROM executions WHERE output IS NOT NULL OR error IS NOT NULL GROUP BY 1",
+  );
+  const counts = Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+  expect(counts["succeeded"] ?? 0).toBe(recorded);
+  expect((counts["succeeded"] ?? 0) + (counts["failed"] ?? 0)).toBe(200);
+});
+
 describe.skipIf(!hasRedis())("reconciler and a Redis that loses things", () => {
   test("an emptied Redis is noticed within a turn and refilled from the record", async () => {
     const { url } = await database();
