@@ -3,7 +3,7 @@ import type { EngineVersion } from "@tl-engine/shared/catalogue/catalogue.ts";
 import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { pointerToken } from "./json-values.ts";
-import { maxProblemErrors } from "./problem.ts";
+import { maxProblemErrors, shorten } from "./problem.ts";
 
 /** Checks inputs at the door. @returns what is wrong, by pointer into the submit's body; empty: nothing */
 export type CheckInput = (engine: EngineVersion, input: unknown, bytes: number) => ProblemError[];
@@ -73,7 +73,7 @@ function describeAll(errors: readonly ErrorObject[]): ProblemError[] {
     const name = `${pointer}\n${detail}`;
     if (seen.has(name)) continue;
     seen.add(name);
-    described.push({ pointer, detail });
+    described.push({ pointer: shorten(pointer), detail });
   }
   return described;
 }

@@ -1,9 +1,11 @@
 import type { Problem } from "@tl-engine/contract";
 import { problems } from "@tl-engine/contract";
+import type { EngineVersion } from "@tl-engine/shared/catalogue/catalogue.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freshDatabase } from "../../../test/services.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { endpoints } from "./endpoints.ts";
+import { createInputCheck } from "./input-validator.ts";
 import { openTestApi, type AskInit, type TestApi } from "./testing/api.ts";
 
 let api: TestApi;
@@ -226,4 +228,35 @@ test("bodies over the limit are 413 before they are read, with a length and with
   const justFits = `{"input":"${"x".repeat(1024 * 1024 - 12)}"}`;
   expect(Buffer.byteLength(justFits)).toBe(1024 * 1024);
   expect((await api.ask(path, { body: justFits, headers: json })).status).toBe(202);
+});
+
+describe("a refusal stays small, however long the names in a body are", () => {
+  const long = "k".repeat(200_000);
+  const wrong = (value: string): string => `[${Array.from({ length: 100 }, () => value).join()}]`;
+
+  test.each([
+    ["values that cannot be kept", `{"input":{"${long}":${wrong('"\\u0000"')}}}`],
+    ["numbers out of range", `{"input":{"${long}":${wrong("1e400")}}}`],
+    ["members that there are not", `{"input":1,"${long}":1,"metadata":{"${long}":{}}}`],
+    ["an engine that there is not", `{"input":1,"engine":"${long}"}`],
+  ])("%s", async (_name, body) => {
+    const path = `/api/v1/engines/${body.includes('"engine"') ? "" : "echo/"}execute`;
+    const response = await api.ask(path, { body, headers: { "Content-Type": "application/json" } });
+    expect(response.status).toBe(422);
+    const text = await response.text();
+    expect(text.length).toBeLessThan(150_000);
+    expect((JSON.parse(text) as Problem).errors?.length).toBeGreaterThan(0);
+  });
+
+  test("inputs that the engine's schema refuses", () => {
+    const inputSchema = { additionalProperties: { items: { type: "string" } } };
+    const engine = { id: "any", version: 1, fingerprint: "1", inputSchema };
+    const errors = createInputCheck()(
+      engine as unknown as EngineVersion,
+      { [long]: Array.from({ length: 100 }, () => 1) },
+      long.length + 300,
+    );
+    expect(JSON.stringify(errors).length).toBeLessThan(150_000);
+    expect(errors.length).toBeGreaterThan(0);
+  });
 });

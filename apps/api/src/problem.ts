@@ -27,6 +27,17 @@ export class Refusal extends Error {
 /** How many wrong members one answer names. */
 export const maxProblemErrors = 100;
 
+/** Characters of a pointer or a detail that one answer shows. */
+const maxShown = 1_000;
+
+/**
+ * A text of the caller's as an answer shows it. Names within a body may be as long as the body, and a hundred pointers
+ * through one of them would make a hundred bodies of it.
+ */
+export function shorten(text: string): string {
+  return text.length <= maxShown ? text : `${text.slice(0, maxShown).toWellFormed()}…`;
+}
+
 /** The body of a problem, RFC 9457. */
 export function problemBody(refusal: Refusal, requestId: string): string {
   const { status, title } = problems[refusal.code];
@@ -38,7 +49,12 @@ export function problemBody(refusal: Refusal, requestId: string): string {
     detail: refusal.message,
     code: refusal.code,
     request_id: requestId,
-    ...(errors && { errors: errors.slice(0, maxProblemErrors) }),
+    ...(errors && {
+      errors: errors.slice(0, maxProblemErrors).map(({ pointer, detail }) => ({
+        pointer: shorten(pointer),
+        detail: shorten(detail),
+      })),
+    }),
     ...(limitBytes !== undefined && { limit_bytes: limitBytes }),
   });
 }
