@@ -16,7 +16,7 @@ export function recordCall(scope: HttpScope, step: string, facts: CallFacts): vo
       attempt,
       dispatch,
       // An engine's own words: cut, and without what a database can't keep.
-      step: step.replace(/\p{C}/gu, "\ufffd").slice(0, 100),
+      step: step.slice(0, 100).replace(/\p{C}/gu, "\ufffd"),
       connection: null,
       protocol: "http",
       try: 1,

@@ -65,7 +65,8 @@ export function checkHeaders(headers: Readonly<Record<string, string>>): Record<
         `the value of the header ${lower} contains a character that is not allowed`,
       );
     }
-    if (lower in checked) throw new OutboundRefusedError(`the header ${lower} is given twice`);
+    if (Object.hasOwn(checked, lower))
+      throw new OutboundRefusedError(`the header ${lower} is given twice`);
     characters += name.length + value.length;
     checked[lower] = value.trim();
   }
