@@ -91,9 +91,3 @@ export function createPostgresCanary(pool: pg.Pool): Canary {
 }
 
 const changed = "the queue's store was emptied, or another process leads; looking again";
-
-/** Watches nothing. */
-export const noCanary: Canary = {
-  read: async () => Number.MAX_SAFE_INTEGER,
-  write: async () => {},
-};

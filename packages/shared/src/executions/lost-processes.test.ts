@@ -4,11 +4,11 @@ import { closeDatabase, openDatabase, type Database } from "../db/database.ts";
 import {
   freshEngineId,
   newExecution,
+  noCanary,
   openStack,
   type Stack,
   type StackOptions,
 } from "../testing/stack.ts";
-import { noCanary } from "./canary.ts";
 import { endOverdue } from "./end-overdue.ts";
 import { giveBack } from "./give-back.ts";
 import { createReconciler } from "./reconcile.ts";

@@ -11,11 +11,12 @@ import {
   freshEngineId,
   listenForDeliveries,
   newExecution,
+  noCanary,
   openStack,
   type Stack,
   type StackOptions,
 } from "../testing/stack.ts";
-import { createRedisCanary, noCanary, type Canary } from "./canary.ts";
+import { createRedisCanary, type Canary } from "./canary.ts";
 import { createReconciler, type Reconciler, type TurnReport } from "./reconcile.ts";
 
 const patient = new AbortController().signal;

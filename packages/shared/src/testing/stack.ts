@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { v7 as uuidv7 } from "uuid";
 import { closeDatabase, openDatabase, type Database } from "../db/database.ts";
+import type { Canary } from "../executions/canary.ts";
 import { createEnqueuer, type Enqueuer } from "../executions/enqueuer.ts";
 import type { FaultHooks } from "../executions/hooks.ts";
 import type { NewExecution } from "../executions/record.ts";
@@ -144,3 +145,9 @@ export function listenForDeliveries(
 export function freshEngineId(): string {
   return `test-${randomUUID().slice(0, 8)}`;
 }
+
+/** A queue whose store never loses anything. */
+export const noCanary: Canary = {
+  read: async () => Number.MAX_SAFE_INTEGER,
+  write: async () => {},
+};
