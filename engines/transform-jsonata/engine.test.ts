@@ -62,6 +62,36 @@ test("an expression that fails on the data says why", async () => {
   expect((await failureOf("1 / 0")).message).toMatch(/Infinity/);
 });
 
+test.each([
+  ["$number(a)", "D3030"],
+  ["$toMillis(a)", "D3110"],
+  ["-a", "D1002"],
+  ["{b: 1}", "T1003"],
+  ["$sqrt(n)", "D3060"],
+  ["a < n", "T2009"],
+  ["list^(x)", "T2007"],
+  ["$ ~> |$|$.a|", "T2011"],
+  ["$formatBase(1, m)", "D3100"],
+  ["$eval('$number(a)')", "D3121"],
+  ["$eval(e)", "D3120"],
+  ["$decodeUrl(u)", "D3140"],
+  ["$power(m, m)", "D3061"],
+])("the error of %s quotes no data", async (expression, code) => {
+  const secret = "hunter2 & co";
+  const error = await failureOf(expression, {
+    a: secret,
+    b: { secret },
+    n: -736251.5,
+    m: 736251.5,
+    u: `%${secret}`,
+    e: `1 '${secret}'`,
+    list: [{ x: secret }, { x: 736251.5 }],
+  });
+  expect(error.message).toContain(code);
+  expect(error.message.length).toBeGreaterThan(40);
+  expect(JSON.stringify([error.message, error.details, error.stack])).not.toMatch(/hunter2|736251/);
+});
+
 test("runaway recursion and ranges end with a reason", async () => {
   expect((await failureOf("($f := function($x) { 1 + $f($x) }; $f(1))")).message).toMatch(
     /D1011.*recursi/s,

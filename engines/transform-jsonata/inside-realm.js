@@ -10,6 +10,8 @@
    */
   const longestText = 4_000_000;
   const longestResult = 3 * longestText;
+  /** Errors whose value is a limit or a size, and no data. */
+  const limitCodes = ["D1011", "D1012", "D2014", "D2015"];
   /** How long evaluation runs before it lets its thread hear of a timeout or a cancel. */
   const breathMs = 25;
 
@@ -77,8 +79,23 @@
     });
     return JSON.stringify({ result: text ?? (result === undefined ? "null" : "") });
   } catch (error) {
-    const { code, message, position, token } = Object(error);
-    return JSON.stringify({ error: { code, message, position, token, parsed } });
+    const { code, position, token } = Object(error);
+    return JSON.stringify({ error: { code, message: wordsOf(error), position, token, parsed } });
+  }
+
+  /** JSONata quotes the values that it stumbled over; those are the caller's data, and a message goes into logs. */
+  function wordsOf(error, members = ["value", "value2", "exp"]) {
+    const { code, message, error: inner } = Object(error);
+    if (!parsed || typeof message !== "string" || limitCodes.includes(code)) return message;
+    if (inner !== undefined) {
+      // An expression that may be data itself, of which the message quotes the message.
+      const words = wordsOf(inner, [...members, "token"]);
+      return `what $eval was given failed: ${inner.code}: ${words}`;
+    }
+    return members.reduce((words, name) => {
+      const quoted = JSON.stringify(error[name]);
+      return quoted === undefined ? words : words.replaceAll(quoted, "…");
+    }, message);
   }
 
   function isFunction(value) {
