@@ -5,7 +5,7 @@ import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts"
 
 /**
  * Waits until Postgres is there and has the schema that this build needs: a worker may be started before either.
- * @param onWait hears what is waited for, each time that it changes
+ * @param onWait hears what is waited for, at each look; the same reason may come again
  * @throws the signal's reason when it aborts, and what Postgres says for good (a wrong password, no such database)
  */
 export async function waitForRecord(
@@ -13,11 +13,11 @@ export async function waitForRecord(
   onWait: (reason: "postgres" | "migrations") => void,
   signal: AbortSignal,
 ): Promise<void> {
+  onWait("postgres");
   for (;;) {
-    onWait("postgres");
     const pending = await untilAvailable(() => pendingMigrations(db.pool), {
       signal,
-      onError: () => undefined,
+      onError: () => onWait("postgres"),
     });
     if (pending.length === 0) return;
     onWait("migrations");
