@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -43,4 +43,14 @@ test("the same process is refused too, until it lets go", () => {
   lock.release();
   lock.release();
   lockDataFolder(dataDir).release();
+});
+
+test("what is no folder is refused with a sentence that names it and the way out", () => {
+  const file = join(dataDir, "file");
+  writeFileSync(file, "");
+  for (const path of [file, join(file, "below")]) {
+    expect(() => lockDataFolder(path)).toThrow(
+      new RegExp(`^The data folder ${path} can't be used: .*TL_DATA_DIR`),
+    );
+  }
 });

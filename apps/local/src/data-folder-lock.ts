@@ -17,6 +17,19 @@ export class DataFolderInUseError extends Error {
   }
 }
 
+/** The data folder cannot be made, read or written; the message says why, and what to do. */
+export class DataFolderUnusableError extends Error {
+  override name = "DataFolderUnusableError";
+  constructor(dataDir: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(
+      `The data folder ${dataDir} can't be used: ${reason}. ` +
+        "It must be a folder that this user can write to; TL_DATA_DIR names another one.",
+      { cause },
+    );
+  }
+}
+
 /**
  * Takes the data folder for this process until `release` or the end of the process, however it ends.
  *
@@ -24,8 +37,19 @@ export class DataFolderInUseError extends Error {
  * with the process. A file with a process id can't do that: after kill -9 the id may be somebody else's.
  *
  * @throws DataFolderInUseError
+ * @throws DataFolderUnusableError
  */
 export function lockDataFolder(dataDir: string): DataFolderLock {
+  try {
+    return takeLock(dataDir);
+  } catch (error) {
+    throw error instanceof DataFolderInUseError
+      ? error
+      : new DataFolderUnusableError(dataDir, error);
+  }
+}
+
+function takeLock(dataDir: string): DataFolderLock {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const holderFile = join(dataDir, "lock.pid");
   const database = new DatabaseSync(join(dataDir, "lock"), { timeout: 0 });

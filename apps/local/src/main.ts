@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { ConfigError } from "@tl-engine/shared/config/config-error.ts";
 import { PortTakenError } from "./claim-port.ts";
-import { DataFolderInUseError } from "./data-folder-lock.ts";
+import { DataFolderInUseError, DataFolderUnusableError } from "./data-folder-lock.ts";
 import { EmbeddedPostgresMissingError } from "./embedded-binaries.ts";
 import { EmbeddedPostgresError } from "./embedded-postgres.ts";
 import { NotReadyError, runLocal } from "./run-local.ts";
@@ -60,6 +60,7 @@ function isExplained(error: unknown): error is Error {
   return [
     ConfigError,
     DataFolderInUseError,
+    DataFolderUnusableError,
     PortTakenError,
     EmbeddedPostgresMissingError,
     EmbeddedPostgresError,
