@@ -41,6 +41,8 @@ export interface Deployment {
   readonly apis: Api[];
   readonly workers: Worker[];
   readonly planeKey: string;
+  /** What else all processes were given and nobody may ever see. */
+  readonly secrets: readonly string[];
   /** One more, by another entry point if one is given; it is added to the list once it listens, and may not be ready. */
   startApi(entryPoint?: string): Promise<Api>;
   startWorker(): Promise<Worker>;
@@ -59,6 +61,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
   const { databaseUrl, redisUrl, engines = [], awaitReady = true } = options;
   const planeKey = randomBytes(32).toString("hex");
   const jwtSecret = randomBytes(32).toString("hex");
+  const secretKey = randomBytes(32).toString("base64");
   const env: Record<string, string> = {
     PATH: process.env["PATH"] ?? "",
     DATABASE_URL: databaseUrl,
@@ -67,7 +70,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     TL_METRICS_PORT: "0",
     TL_PLANE_API_KEY: planeKey,
     TL_JWT_SECRET: jwtSecret,
-    TL_SECRET_KEY: randomBytes(32).toString("base64"),
+    TL_SECRET_KEY: secretKey,
     TL_THREADS: "2",
     TL_ENGINES: engines
       .map((name) => join(import.meta.dirname, "..", "engines", `${name}.ts`))
@@ -84,6 +87,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     apis,
     workers,
     planeKey,
+    secrets: [jwtSecret, secretKey],
     async startApi(entryPoint) {
       const started = startProcess({
         name: `api ${count.api++}`,
