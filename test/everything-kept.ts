@@ -51,7 +51,7 @@ export async function textOfRedis(url: string): Promise<Kept[]> {
       case "set":
         return redis.smembers(key);
       case "zset":
-        return redis.zrange(key, 0, -1, "WITHSCORES");
+        return redis.zrange(key, "0", "-1", "WITHSCORES");
       case "stream":
         return redis.xrange(key, "-", "+");
       default:
