@@ -63,12 +63,12 @@ function apiAccess(role: Role, given: Given, file: string): ApiAccess {
   if (own && !/^[\x21-\x7e]+$/.test(own)) {
     throw new UsageError("TL_API_KEY holds characters that no key has.");
   }
-  if (own) return { baseUrl, apiKey: own, source: "TL_API_KEY" };
-
+  // Whoever has both set wants each for what it is for.
   const planeKey = given("TL_PLANE_API_KEY")?.split(",")[0]?.trim();
   if (role === "plane" && planeKey) {
     return { baseUrl, apiKey: planeKey, source: "TL_PLANE_API_KEY" };
   }
+  if (own) return { baseUrl, apiKey: own, source: "TL_API_KEY" };
   // The keys of this machine are for this machine's API: they are not shown to another server.
   if (!isLocal(baseUrl) && originOf(baseUrl) !== originOf(secrets?.url ?? "")) {
     throw new UsageError(

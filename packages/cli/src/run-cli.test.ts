@@ -161,6 +161,7 @@ describe("execute", () => {
       code: "engine_error",
       retryable: false,
       attempt: 3,
+      details: { page: 4 },
     };
     const failed = execution({ status: "failed", done: true, attempt: 3, error });
     api.on(submit, { status: 200, json: failed });
@@ -168,6 +169,7 @@ describe("execute", () => {
     expect(run.code).toBe(1);
     expect(run.stdout).toContain("0199  resize@2  failed\n");
     expect(run.stdout).toContain("error     engine_error: no such \ufffd[31mfile\n");
+    expect(run.stdout).toContain('details   {"page":4}\n');
     expect(run.stdout).toContain("attempt   3 of 3\n");
   });
 
@@ -268,6 +270,14 @@ describe("where the API is, and the key", () => {
     expect((await tl(["status", "0199"], { env })).code).toBe(0);
     expect((await tl(["keys", "list"], { env })).code).toBe(0);
     expect(api.requests.map((r) => r.headers["x-api-key"])).toEqual(["tlk_own", "tlk_own"]);
+  });
+
+  test("with both keys set, each is used for what it is for", async () => {
+    api.on(status, { status: 200, json: execution() });
+    const env = { TL_API_KEY: "tlk_own", TL_PLANE_API_KEY: "the-plane's,the-next" };
+    expect((await tl(["status", "0199"], { env })).code).toBe(0);
+    expect((await tl(["status", "0199", "--plane"], { env })).code).toBe(0);
+    expect(api.requests.map((r) => r.headers["x-api-key"])).toEqual(["tlk_own", "the-plane's"]);
   });
 
   test("--plane takes tl-plane's key", async () => {

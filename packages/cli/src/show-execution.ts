@@ -47,6 +47,7 @@ function factsOf(execution: Execution): [name: string, value: string][] {
       cancel && `asked for at ${cancel.requested_at}${cancel.effect ? `, ${cancel.effect}` : ""}`,
     ],
     ["error", error && `${error.code}: ${error.detail}`],
+    ["details", error?.details === undefined ? null : JSON.stringify(error.details)],
     ["tags", execution.tags.length > 0 ? execution.tags.join(", ") : null],
     [
       "metadata",
