@@ -95,6 +95,9 @@ test("time that is up is told with the id; the submit itself is never cut, so th
   api.on(status, () => undefined);
   const thrown = await client.run("resize", {}, { waitTimeoutMs: 150 }).catch((e: unknown) => e);
   expect(thrown).toBeInstanceOf(WaitTimeoutError);
-  expect(thrown).toMatchObject({ executionId: "0199" });
+  expect(thrown).toMatchObject({
+    executionId: "0199",
+    message: "The execution 0199 was not done within 150 ms; it goes on",
+  });
   expect(api.requests[0]?.headers).not.toHaveProperty("prefer");
 });

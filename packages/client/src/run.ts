@@ -47,9 +47,15 @@ export async function run<E extends EngineRef>(
   const id = accepted.execution_id;
   const remainingMs = waitTimeoutMs - (performance.now() - startedAt);
   if (remainingMs <= 0) throw new WaitTimeoutError(id, waitTimeoutMs, accepted);
-  return outputOf(
-    await waitUntilDone<OutputOf<E>>(http, id, { timeoutMs: remainingMs, signal, onProgress }),
-  );
+  const waiting = { timeoutMs: remainingMs, signal, onProgress };
+  const execution = await waitUntilDone<OutputOf<E>>(http, id, waiting).catch((error: unknown) => {
+    // The time that was asked for, not what the submit had left of it.
+    if (error instanceof WaitTimeoutError) {
+      throw new WaitTimeoutError(id, waitTimeoutMs, error.execution);
+    }
+    throw error;
+  });
+  return outputOf(execution);
 }
 
 function outputOf<Output>(execution: Execution<Output>): Output {
