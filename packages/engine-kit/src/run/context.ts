@@ -24,7 +24,7 @@ const maxProgressBytes = 500;
 
 /**
  * The context of one attempt, frozen.
- * @throws Error where the engine uses a client that the host does not have
+ * @throws Error where the engine uses a client that is not given
  */
 export function createContext(
   engine: Pick<Engine, typeof engineInternals>,
@@ -34,8 +34,11 @@ export function createContext(
   const clients: Partial<Clients> = {};
   for (const kind of policy.uses as ClientKind[]) {
     const make = ports.clients[kind];
-    if (!make)
-      throw new Error(`The engine uses the client ${kind}, which this host does not offer`);
+    if (!make) {
+      throw new Error(
+        `The engine uses the client ${kind}, and was given none (runEngine takes it in \`clients\`)`,
+      );
+    }
     clients[kind] = make;
   }
   const line =
