@@ -11,8 +11,8 @@ export interface ChildEnvironmentOptions {
   compileCache: string;
 }
 
-/** The environment of the API and the worker: the supervisor's own, with what is unset filled in. */
-export function childEnvironment({
+/** The environment of the API: the supervisor's own, with what is unset filled in. */
+export function apiEnvironment({
   env,
   secrets,
   databaseUrl,
@@ -33,4 +33,14 @@ export function childEnvironment({
   // Tokens are checked by a secret or by a key set, never by both.
   if (!env["TL_JWT_JWKS_URL"]?.trim()) fill("TL_JWT_SECRET", secrets.jwt_secret);
   return filled;
+}
+
+/** What lets in callers is the API's business alone: engines run where the worker does. */
+const notForWorkers = ["TL_PLANE_API_KEY", "TL_JWT_SECRET"];
+
+/** The environment of the worker: the same, without the secrets that it has no use for. */
+export function workerEnvironment(options: ChildEnvironmentOptions): NodeJS.ProcessEnv {
+  const env = apiEnvironment(options);
+  for (const name of notForWorkers) delete env[name];
+  return env;
 }

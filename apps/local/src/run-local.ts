@@ -2,7 +2,11 @@ import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { loadConfig, type Config, type Environment } from "@tl-engine/shared/config/config.ts";
 import { migrate } from "@tl-engine/shared/db/migrate.ts";
-import { childEnvironment } from "./child-environment.ts";
+import {
+  apiEnvironment,
+  workerEnvironment,
+  type ChildEnvironmentOptions,
+} from "./child-environment.ts";
 import { claimPort, localUrl } from "./claim-port.ts";
 import { fillCompileCache } from "./compile-cache.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
@@ -67,15 +71,13 @@ export async function runLocal(options: RunLocalOptions): Promise<void> {
   await cache.filled;
   options.stop.throwIfAborted();
 
-  children = startChildren(options, dataDir, () =>
-    childEnvironment({
-      env: options.env,
-      secrets,
-      databaseUrl: databaseUrl(),
-      port,
-      compileCache: cache.folder,
-    }),
-  );
+  children = startChildren(options, dataDir, () => ({
+    env: options.env,
+    secrets,
+    databaseUrl: databaseUrl(),
+    port,
+    compileCache: cache.folder,
+  }));
   undo.defer(async () => {
     await Promise.all(children.map((child) => child.stop(config.drainMs + 5_000, options.hurry)));
     forgetChildren(dataDir);
@@ -124,15 +126,20 @@ async function openDatabase(
 function startChildren(
   { entries, watch, say }: RunLocalOptions,
   dataDir: string,
-  env: () => NodeJS.ProcessEnv,
+  environment: () => ChildEnvironmentOptions,
 ): KeptProcess[] {
   const noted = new Map<string, { pid: number; entry: string }>();
-  const start = (name: string, entry: string, args: readonly string[]): KeptProcess =>
+  const start = (
+    name: string,
+    entry: string,
+    args: readonly string[],
+    env: (options: ChildEnvironmentOptions) => NodeJS.ProcessEnv,
+  ): KeptProcess =>
     keepProcess({
       name,
       entry,
       args,
-      env,
+      env: () => env(environment()),
       onStart: (pid) => {
         noted.set(name, { pid, entry });
         noteChildren(dataDir, [...noted.values()]);
@@ -140,9 +147,9 @@ function startChildren(
       onEnd: say,
     });
   return [
-    start("API", entries.api, []),
+    start("API", entries.api, [], apiEnvironment),
     // A developer's new code replaces the published version of the engine, whoever else serves it.
-    start("worker", entries.worker, watch ? ["--replace-engines"] : []),
+    start("worker", entries.worker, watch ? ["--replace-engines"] : [], workerEnvironment),
   ];
 }
 
