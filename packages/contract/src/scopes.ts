@@ -25,9 +25,6 @@ export type Scope = (typeof callerScopes)[number] | (typeof adminScopes)[number]
 /** An engine's id. */
 export const engineIdPattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
-/** Ids that no engine can have, since they are paths of the API. */
-export const reservedEngineIds: readonly string[] = ["execute", "status", "metrics"];
-
 const narrowExecute = /^engines:execute:[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /** A scope as a key lists it: one of the words, or `engines:execute:<engine>`. */
