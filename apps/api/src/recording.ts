@@ -56,7 +56,7 @@ export function startRecording(options: RecordingOptions): Recording {
   onWait(waiting);
 
   async function start(): Promise<void> {
-    const patience = { signal: stopping.signal, onError: () => undefined };
+    const patience = { signal: stopping.signal, onError };
     for (;;) {
       const pending = await untilAvailable(() => pendingMigrations(db.pool), patience);
       if (pending.length === 0) break;

@@ -78,3 +78,28 @@ test("children of a killed supervisor are ended, other programs with their id ar
   expect(await next()).not.toBe(pid);
   await kept.stop(0);
 });
+
+test("one that cannot start as things are stays down until somebody has changed something", async () => {
+  const entry = join(folder, "refuses.mjs");
+  writeFileSync(entry, "process.exit(78);");
+  const said: string[] = [];
+  const ended: (() => void)[] = [];
+  const kept = keepProcess({
+    name: "worker",
+    entry,
+    env: () => process.env,
+    waitForMending: true,
+    onEnd: (sentence) => {
+      said.push(sentence);
+      ended.shift()?.();
+    },
+  });
+  await new Promise<void>((resolve) => ended.push(resolve));
+  expect(kept).toMatchObject({ refused: true, pid: null });
+  expect(said).toEqual([expect.stringContaining("cannot start")]);
+  writeFileSync(entry, "setInterval(() => {}, 1_000);");
+  await kept.restart(1_000);
+  expect(kept.refused).toBe(false);
+  expect(kept.pid).not.toBeNull();
+  await kept.stop(1_000);
+});

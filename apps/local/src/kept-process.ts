@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
+import { cannotStart } from "@tl-engine/shared/process/exit-codes.ts";
 
 export interface KeptProcessOptions {
   /** What messages call it, as "API". */
@@ -14,6 +15,8 @@ export interface KeptProcessOptions {
   onStart?: (pid: number) => void;
   /** Told of each end that nobody asked for. */
   onEnd: (sentence: string) => void;
+  /** One that cannot start as things are stays down until `restart`: somebody is about to mend it. */
+  waitForMending?: boolean;
   /** First pause before a new start; doubles up to `maxDelayMs`, and starts anew after a minute of life. */
   minDelayMs?: number;
   maxDelayMs?: number;
@@ -26,6 +29,8 @@ export interface KeptProcess {
   readonly pid: number | null;
   /** Ends that nobody asked for, since the last one that lived for a minute. */
   readonly endsInARow: number;
+  /** It has said that it cannot start as things are. */
+  readonly refused: boolean;
   /** Stops the one that runs, and starts another. */
   restart(graceMs: number): Promise<void>;
   /** SIGTERM; SIGKILL after `graceMs`, or at once when `hurry` fires. Resolves when it is gone. */
@@ -42,11 +47,13 @@ export function keepProcess({
   env,
   onStart,
   onEnd,
+  waitForMending = false,
   minDelayMs = 250,
   maxDelayMs = 10_000,
 }: KeptProcessOptions): KeptProcess {
   let child: ChildProcess | null = null;
   let endsInARow = 0;
+  let refused = false;
   let stopped = false;
   let wake = new AbortController();
 
@@ -65,6 +72,15 @@ export function keepProcess({
     started.once("exit", (code, signal) => {
       child = null;
       if (stopped) return;
+      if (code === cannotStart) {
+        refused = true;
+        if (waitForMending) {
+          onEnd(
+            `The ${name} cannot start; it says why above, and is started again at the next change.`,
+          );
+          return;
+        }
+      }
       endsInARow = performance.now() - startedAt > settledMs ? 1 : endsInARow + 1;
       const pauseMs = Math.min(minDelayMs * 2 ** (endsInARow - 1), maxDelayMs);
       onEnd(
@@ -103,11 +119,15 @@ export function keepProcess({
     get endsInARow() {
       return endsInARow;
     },
+    get refused() {
+      return refused;
+    },
     restart: async (graceMs) => {
       await end(graceMs);
       stopped = false;
       wake = new AbortController();
       endsInARow = 0;
+      refused = false;
       start();
     },
     stop: end,

@@ -145,6 +145,7 @@ function startChildren(
         noteChildren(dataDir, [...noted.values()]);
       },
       onEnd: say,
+      waitForMending: watch,
     });
   return [
     start("API", entries.api, [], apiEnvironment),
@@ -167,6 +168,10 @@ async function untilReady(
 ): Promise<boolean> {
   const giveUp = (): void => {
     stop.throwIfAborted();
+    const refusing = children.find((child) => child.refused);
+    if (refusing !== undefined) {
+      throw new NotReadyError(`The ${refusing.name} cannot start; it says why above.`);
+    }
     const failing = children.find((child) => child.endsInARow >= 3);
     if (failing !== undefined) {
       throw new NotReadyError(

@@ -26,7 +26,7 @@ const nowhere = "postgres://nobody@127.0.0.1:1/none";
 
 test("what is wrong with the configuration stops the start with a sentence", async () => {
   const worker = start({ TL_WORKER_CONCURRENCY: "many" });
-  expect(await worker.ended).toBe(1);
+  expect(await worker.ended).toBe(78);
   const said = JSON.stringify(worker.lines);
   expect(said).toContain("DATABASE_URL is not set");
   expect(said).toContain("TL_WORKER_CONCURRENCY");
@@ -39,7 +39,7 @@ test("an engine that cannot be served stops the start with a sentence that names
     const broken = start({ DATABASE_URL: nowhere, TL_ENGINES: "./mine.ts" }, folder);
     const missing = start({ DATABASE_URL: nowhere, TL_ENGINES: "@acme/not-installed" }, folder);
     const unknown = start({ DATABASE_URL: nowhere, TL_WORKER_ENGINES: "echo,nothing-such" });
-    expect([await broken.ended, await missing.ended, await unknown.ended]).toEqual([1, 1, 1]);
+    expect([await broken.ended, await missing.ended, await unknown.ended]).toEqual([78, 78, 78]);
     expect(JSON.stringify(broken.lines)).toContain("The engines of ./mine.ts cannot be loaded");
     expect(JSON.stringify(missing.lines)).toContain("@acme/not-installed");
     expect(JSON.stringify(unknown.lines)).toContain("TL_WORKER_ENGINES names nothing-such");

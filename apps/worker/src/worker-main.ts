@@ -4,6 +4,7 @@ import { ConfigError } from "@tl-engine/shared/config/config-error.ts";
 import { loadWorkerConfig } from "@tl-engine/shared/config/demand.ts";
 import { createLog } from "@tl-engine/shared/log/log.ts";
 import { MetricsPortTakenError } from "@tl-engine/shared/metrics/serve-metrics.ts";
+import { cannotStart } from "@tl-engine/shared/process/exit-codes.ts";
 import { stopWithParent } from "@tl-engine/shared/process/stop-with-parent.ts";
 import { engineEnv } from "./engine-env.ts";
 import { EngineLoadError } from "./host/describe-engines.ts";
@@ -66,14 +67,15 @@ try {
   await loaded.catch((error: unknown) => {
     if (stoppingSince !== null) return;
     if (!isExplained(error)) throw error;
+    // For whoever collects the log, and for whoever sits at the terminal.
     log.fatal({ reason: error.message }, "the worker cannot start");
     console.error(error.message);
-    process.exit(1);
+    process.exit(cannotStart);
   });
 } catch (error) {
   if (!isExplained(error)) throw error;
   console.error(error.message);
-  process.exitCode = 1;
+  process.exitCode = cannotStart;
 }
 
 /** Errors that are no defect: the message alone says what to do. */

@@ -66,7 +66,7 @@ export function executionColumns(include: Include): string {
     e.created_at, e.run_at, e.started_at, e.finished_at, e.expires_at, e.due_at,
     ${waitReason} AS wait_reason, e.cancel_requested_at, e.cancel_effect,
     extract(epoch FROM coalesce(e.started_at, e.finished_at) - greatest(e.created_at, e.run_at))::float8 * 1000 AS queued_ms,
-    extract(epoch FROM e.finished_at - e.started_at)::float8 * 1000 AS run_ms,
+    CASE WHEN e.finished_at IS NOT NULL THEN extract(epoch FROM e.attempt_ended_at - e.attempt_started_at)::float8 * 1000 END AS run_ms,
     e.progress::text AS progress, ${optional(include.output, "e.output::text", "output")},
     coalesce(pg_column_size(e.output), 0) AS output_bytes, e.error::text AS error, e.tags,
     e.metadata::text AS metadata, ${optional(include.input, "e.input::text", "input")},
