@@ -57,7 +57,7 @@ const patterns = files.flatMap((file) =>
 );
 
 const units = [
-  ...'aA01-_ \t\\.=;,"/:@+%é',
+  ...Array.from('aA01-_ \t\\.=;,"/:@+%é'),
   "😀",
   "a.",
   "0.",

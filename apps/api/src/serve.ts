@@ -41,7 +41,8 @@ const maxConnections = 10_000;
 /** Longer than load balancers keep a connection, so that they close it and not we under their next request. */
 const keepAliveTimeoutMs = 65_000;
 const lingerMs = 1_000;
-const usualTimeouts: HttpTimeouts = { headersMs: 10_000, wholeMs: 15_000, checkMs: 1_000 };
+// With the time between two looks a request is cut within 15 s.
+const usualTimeouts: HttpTimeouts = { headersMs: 10_000, wholeMs: 14_000, checkMs: 1_000 };
 
 /** Opens the port. What cannot become a request is answered with a problem, or cut. */
 export async function serve({

@@ -138,6 +138,15 @@ describe("422 names every wrong member", () => {
       JSON.parse('{"input":1,"metadata":{"__proto__":{"a":1}}}'),
       ["/metadata/__proto__"],
     ],
+    [
+      "too much metadata",
+      echo,
+      {
+        input: 1,
+        metadata: Object.fromEntries(Array.from({ length: 101 }, (_, n) => [`m${n}`, 1])),
+      },
+      ["/metadata"],
+    ],
     ["metadata", echo, { input: 1, metadata: { a: [], b: null } }, ["/metadata/a", "/metadata/b"]],
     ["tags", echo, { input: 1, tags: ["", 5] }, ["/tags/0", "/tags/1"]],
     ["priority", echo, { input: 1, options: { priority: 1 } }, ["/options/priority"]],

@@ -31,7 +31,8 @@ export const submitSchema = z
     tags: z.array(z.string().min(1).max(64)).max(20).optional(),
     metadata: z
       .record(z.string().min(1).max(64), z.union([z.string().max(1000), z.number(), z.boolean()]))
-      .optional(),
+      .optional()
+      .meta({ description: "Texts, numbers and booleans; at most 100 members" }),
   })
   .meta({ id: "Submit" });
 export type Submit = z.infer<typeof submitSchema>;
