@@ -131,7 +131,14 @@ test("what ends while Postgres is away is recorded when it is back", async () =>
   await postgres.kill();
   const ready = async () => (await fetch(`http://127.0.0.1:${worker.metricsPort}/readyz`)).status;
   await expect.poll(ready, { timeout: 10_000 }).toBe(503);
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  // Their places are free: both have ended, and nobody could be told.
+  const metrics = async () =>
+    (await fetch(`http://127.0.0.1:${worker.metricsPort}/metrics`)).text();
+  const taken = async () =>
+    [...(await metrics()).matchAll(/^tl_slots_taken\{.*\} (\d+)$/gm)].map(([, used]) => used);
+  await expect
+    .poll(async () => new Set(await taken()), { timeout: 10_000 })
+    .toEqual(new Set(["0"]));
   await postgres.start();
   for (const id of ids) {
     const execution = await until(stack, id, ({ done }) => done);

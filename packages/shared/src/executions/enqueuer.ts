@@ -27,8 +27,6 @@ export interface Enqueuer {
   putBack(rows: readonly ReadyRow[]): Promise<void>;
   /** Everything that this process made ready up to this time, by Postgres' clock, is enqueued. */
   enqueuedThrough(): Date;
-  /** How many rows wait for a place in the queue at this moment. */
-  readonly pending: number;
   /** Waits until what is under way is done, and stops. */
   close(): Promise<void>;
 }
@@ -153,9 +151,6 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
       if (owedFrom !== null && owedFrom < through) through = owedFrom;
       if (doubtFrom !== null && doubtFrom < through) through = doubtFrom;
       return through;
-    },
-    get pending() {
-      return batcher.size;
     },
     async close() {
       closed = true;

@@ -8,7 +8,7 @@ import { fillPlaces } from "./ceiling.ts";
 import { endOverdue } from "./end-overdue.ts";
 import { giveBack } from "./give-back.ts";
 import { makeDueReady } from "./make-ready.ts";
-import { maxLosses } from "./state.ts";
+import { maxLosses, moves } from "./state.ts";
 import { takeBackLost } from "./take-back.ts";
 
 const plane = { kind: "plane", id: "plane" } as const;
@@ -268,6 +268,7 @@ async function check(
   engineId: string,
   models: Model[],
   finished: Map<string, string>,
+  seen: Map<string, ExecutionStatus>,
 ): Promise<void> {
   const { rows } = await stack.db.pool.query(
     `SELECT id, status, dispatch, attempt, losses, started_at IS NOT NULL AS started,
@@ -288,6 +289,9 @@ async function check(
     expect(row).toMatchObject({ owned: true, hasDeadline: true });
     const before = finished.get(row.id);
     if (before !== undefined) expect(row.whole).toBe(before);
+    const from = seen.get(row.id);
+    if (from !== undefined && from !== row.status) expect(moves[from]).toContain(row.status);
+    seen.set(row.id, row.status);
     if (counted.indexOf(row.status) > 2) finished.set(row.id, row.whole);
   }
   const sums = counted.map((status) => `coalesce(sum(${status}), 0)::int AS ${status}`).join(", ");
@@ -313,9 +317,10 @@ test(
         const engineId = freshEngineId();
         const models: Model[] = [];
         const finished = new Map<string, string>();
+        const seen = new Map<string, ExecutionStatus>();
         for (const command of program) {
           await step(engineId, models, command);
-          await check(engineId, models, finished);
+          await check(engineId, models, finished, seen);
         }
         // Nothing of it may be in the way of the next program.
         for (const { id } of models) await cancelExecution(stack.db.pool, stack.signals, plane, id);

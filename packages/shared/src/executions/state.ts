@@ -2,7 +2,8 @@ import type { ExecutionStatus } from "@tl-engine/contract";
 
 /**
  * Every move that an execution can make, by the file that makes it. Each is one guarded statement
- * (`WHERE status = … AND dispatch = …`); nothing else writes a status.
+ * (`WHERE status = … AND dispatch = …`); nothing else writes a status, and state-machine.test.ts holds them all to this
+ * table.
  *
  *     (new) ──record──▶ scheduled ──make-ready──▶ queued ──start──▶ running ──settle──▶ succeeded
  *       └────record──────────────────────────────▶ │ ▲               │ ├────settle──▶ failed
