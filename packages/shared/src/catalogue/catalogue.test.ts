@@ -60,10 +60,12 @@ test("a bare id means the highest version with a live worker, else the highest",
   for (const version of [1, 2, 3]) await publish(one, descriptor(id, version));
   await catalogue.ready();
   expect(await catalogue.resolve(`${id}@2`)).toMatchObject({ version: 2, live: false });
-  expect(await catalogue.resolve(id)).toMatchObject({ version: 3 });
+  await expect.poll(() => catalogue.resolve(id), { timeout: 20_000 }).toMatchObject({ version: 3 });
   await serve(one, id, 2);
   one.signals.publish("catalogue", "");
-  await expect.poll(async () => (await catalogue.resolve(id))?.version, { timeout: 8_000 }).toBe(2);
+  await expect
+    .poll(async () => (await catalogue.resolve(id))?.version, { timeout: 20_000 })
+    .toBe(2);
   expect(catalogue.versions(id).map(({ version }) => version)).toEqual([3, 2, 1]);
   expect(await catalogue.resolve("nobody")).toBeNull();
   expect(await catalogue.resolve(`${id}@4`)).toBeNull();
