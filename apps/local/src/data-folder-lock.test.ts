@@ -16,7 +16,8 @@ afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 async function holder(): Promise<ChildProcess> {
   const source = `
     const { lockDataFolder } = await import(${JSON.stringify(import.meta.resolve("./data-folder-lock.ts"))});
-    lockDataFolder(${JSON.stringify(dataDir)});
+    // A lock that nobody refers to may be collected, and is free then.
+    globalThis.lock = lockDataFolder(${JSON.stringify(dataDir)});
     setInterval(() => {}, 1000);
     process.send("locked");`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", source], {
