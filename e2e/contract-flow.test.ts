@@ -1,5 +1,5 @@
 import type { Client, Execution } from "@tl-engine/client";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from "vitest";
 import {
   describeWithRedis,
   freshDatabase,
@@ -41,7 +41,7 @@ function contractFlow(queueUrl: () => Promise<string | null>): void {
     await sink?.close();
     await database?.drop({ force: true });
   });
-  beforeEach(() => deployment.showLogsOnFailure());
+  beforeEach(() => deployment.showLogsOnFailure(onTestFailed));
 
   /** A raw request of tl-plane's, to look at statuses and headers. */
   const ask = (api: 0 | 1, path: string, options: Parameters<typeof request>[1] = {}) =>

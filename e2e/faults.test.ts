@@ -1,6 +1,6 @@
 import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from "vitest";
 import { describeWithRedis } from "../test/services.ts";
 import { leaseSeconds, startBed, type Bed } from "./support/bed.ts";
 import { eventually } from "./support/eventually.ts";
@@ -15,7 +15,7 @@ describeWithRedis("two APIs and three workers", () => {
   });
   afterAll(() => bed?.remove());
   beforeEach(async () => {
-    bed.deployment.showLogsOnFailure();
+    bed.deployment.showLogsOnFailure(onTestFailed);
     await bed.complete();
   });
 
@@ -70,7 +70,9 @@ describeWithRedis("two APIs and three workers", () => {
   });
 
   test("D3: an API that dies between its record and its enqueue", async () => {
-    const doomed = await bed.deployment.startApi("e2e/faults/api-that-dies-after-record.ts");
+    const doomed = await bed.deployment.startApi({
+      entryPoint: "e2e/faults/api-that-dies-after-record.ts",
+    });
     await doomed.ready();
     const body = { input: { ms: 1 } };
     const headers = { "x-api-key": bed.deployment.planeKey, "idempotency-key": "doomed" };

@@ -1,5 +1,5 @@
 import type { Execution } from "@tl-engine/client";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from "vitest";
 import { freshDatabase, freshRedis, hasRedis, type FreshDatabase } from "../test/services.ts";
 import { startDeployment, type Deployment } from "./support/deployment.ts";
 import { startSink, type Sink } from "./support/sink.ts";
@@ -25,7 +25,7 @@ afterAll(async () => {
   await sink?.close();
   await database?.drop({ force: true });
 });
-beforeEach(() => deployment.showLogsOnFailure());
+beforeEach(() => deployment.showLogsOnFailure(onTestFailed));
 
 const client = () => deployment.client();
 const submit = async (engine: string, input: unknown): Promise<string> =>

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from "vitest";
 import { describeWithRedis } from "../test/services.ts";
 import { startBed, type Bed } from "./support/bed.ts";
 import { eventually } from "./support/eventually.ts";
@@ -29,7 +29,7 @@ describeWithRedis("two APIs and three workers", () => {
     });
   });
   afterAll(() => bed?.remove());
-  beforeEach(() => bed.deployment.showLogsOnFailure());
+  beforeEach(() => bed.deployment.showLogsOnFailure(onTestFailed));
 
   const client = () => bed.deployment.client(livingApis(bed.deployment)[0]);
   const processes = () => [...bed.deployment.apis, ...bed.deployment.workers];

@@ -6,7 +6,7 @@ import { analyzeTableContract } from "@tl-engine/engines/analyze-table/contract.
 import { httpRequestContract } from "@tl-engine/engines/http-request/contract.ts";
 import { transformJsonataContract } from "@tl-engine/engines/transform-jsonata/contract.ts";
 import { validateJsonSchemaContract } from "@tl-engine/engines/validate-json-schema/contract.ts";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from "vitest";
 import { freshDatabase, freshRedis, hasRedis, type FreshDatabase } from "../test/services.ts";
 import { csvRows, dataSetText, jsonRows, type Row } from "./support/data-sets.ts";
 import { startDeployment, type Deployment } from "./support/deployment.ts";
@@ -57,7 +57,7 @@ afterAll(async () => {
   await database?.drop({ force: true });
 });
 
-beforeEach(() => deployment.showLogsOnFailure());
+beforeEach(() => deployment.showLogsOnFailure(onTestFailed));
 
 const callers: [string, () => Promise<Client>][] = [
   ["tl-plane", async () => deployment.client()],

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "@tl-engine/client";
 import { makeKey } from "@tl-engine/shared/keys/key-format.ts";
 import { SignJWT } from "jose";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from "vitest";
 import { findSecrets, textOfDatabase, textOfRedis, type Kept } from "../test/everything-kept.ts";
 import { freshDatabase, freshRedis, hasRedis, type FreshDatabase } from "../test/services.ts";
 import { startDeployment, type Deployment } from "./support/deployment.ts";
@@ -61,7 +61,7 @@ afterAll(async () => {
   upstream?.close();
   await database?.drop({ force: true });
 });
-beforeEach(() => deployment.showLogsOnFailure());
+beforeEach(() => deployment.showLogsOnFailure(onTestFailed));
 
 const api = (): string => deployment.apis[0]!.url;
 const ask = (path: string, options: RequestOptions = {}): Promise<Answer> =>

@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createClient, type Client, type ClientOptions } from "@tl-engine/client";
 import { SignJWT } from "jose";
-import { onTestFailed } from "vitest";
 import { startProcess, type LogLine, type RunningProcess } from "./running-process.ts";
 
 export const repository = join(import.meta.dirname, "..", "..");
@@ -36,6 +35,15 @@ export interface DeploymentOptions {
   awaitReady?: boolean;
 }
 
+/** How one process differs from the others of its deployment. */
+export interface StartOneOptions {
+  /** Another entry point than the app's own: a path from the root of the repository, or an absolute one. */
+  entryPoint?: string;
+  args?: readonly string[];
+  /** More variables for this process. */
+  env?: Record<string, string>;
+}
+
 /** API and worker processes on one database, as an operator would run them. */
 export interface Deployment {
   readonly apis: Api[];
@@ -43,15 +51,22 @@ export interface Deployment {
   readonly planeKey: string;
   /** What else all processes were given and nobody may ever see. */
   readonly secrets: readonly string[];
-  /** One more, by another entry point if one is given; it is added to the list once it listens, and may not be ready. */
-  startApi(entryPoint?: string): Promise<Api>;
-  startWorker(): Promise<Worker>;
+  /** One more; it is added to the list once it listens, and may not be ready. */
+  startApi(options?: StartOneOptions): Promise<Api>;
+  /** The same for a worker. */
+  startWorker(options?: StartOneOptions): Promise<Worker>;
   /** A client of one API, as tl-plane unless another credential is given. */
   client(api?: number, options?: Partial<ClientOptions>): Client;
   /** A front end's token. */
   token(subject: string, claims?: Record<string, unknown>): Promise<string>;
-  /** Shows what the processes said if the test that runs now fails. */
-  showLogsOnFailure(): void;
+  /** What each process said last, the living ones first; at most so many characters of each. */
+  lastWords(characters?: number): string;
+  /**
+   * Shows what the processes said if the test that runs now fails.
+   *
+   * @param onFailure the test runner's hook: vitest's `onTestFailed`
+   */
+  showLogsOnFailure(onFailure: (show: () => void) => void): void;
   /** Ends all. */
   stop(): Promise<void>;
 }
@@ -77,10 +92,17 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
       .join(","),
     ...options.env,
   };
-  const entry = (app: string): string => join(repository, "apps", app, "src", "main.ts");
   const apis: Api[] = [];
   const workers: Worker[] = [];
   const count = { api: 0, worker: 0 };
+  const startOne = (app: "api" | "worker", given: StartOneOptions = {}): RunningProcess =>
+    startProcess({
+      name: `${app} ${count[app]++}`,
+      entry: resolve(repository, given.entryPoint ?? join("apps", app, "src", "main.ts")),
+      args: given.args ?? [],
+      env: { ...env, ...given.env },
+      cwd: repository,
+    });
   const named = (msg: string) => (line: LogLine) => line.msg === msg;
 
   const deployment: Deployment = {
@@ -88,13 +110,8 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     workers,
     planeKey,
     secrets: [jwtSecret, secretKey],
-    async startApi(entryPoint) {
-      const started = startProcess({
-        name: `api ${count.api++}`,
-        entry: entryPoint === undefined ? entry("api") : join(repository, entryPoint),
-        env,
-        cwd: repository,
-      });
+    async startApi(given) {
+      const started = startOne("api", given);
       const [listening, metrics] = await Promise.all([
         started.says("listening", named("listening")),
         started.says("metrics", named("metrics")),
@@ -107,13 +124,8 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
       apis.push(api);
       return api;
     },
-    async startWorker() {
-      const started = startProcess({
-        name: `worker ${count.worker++}`,
-        entry: entry("worker"),
-        env,
-        cwd: repository,
-      });
+    async startWorker(given) {
+      const started = startOne("worker", given);
       const metrics = await started.says("metrics", named("metrics"));
       const worker: Worker = Object.defineProperties(started, {
         metricsUrl: { value: `http://127.0.0.1:${String(metrics["port"])}` },
@@ -140,13 +152,16 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
         .setIssuedAt()
         .setExpirationTime("10m")
         .sign(new TextEncoder().encode(jwtSecret)),
-    showLogsOnFailure() {
-      onTestFailed(() => {
-        for (const one of [...apis, ...workers]) {
-          const said = one.text().slice(-20_000);
-          console.log(`--- ${one.name} (${one.ended ? "ended" : "lives"}) said:\n${said}`);
-        }
-      });
+    lastWords: (characters = 20_000) =>
+      [...apis, ...workers]
+        .toSorted((a, b) => Number(a.ended !== null) - Number(b.ended !== null))
+        .map((one) => {
+          const said = one.text().slice(-characters);
+          return `--- ${one.name} (${one.ended ? "ended" : "lives"}) said:\n${said}`;
+        })
+        .join("\n"),
+    showLogsOnFailure(onFailure) {
+      onFailure(() => console.log(deployment.lastWords()));
     },
     async stop() {
       await Promise.all(
