@@ -67,7 +67,7 @@ export async function runLocal(options: RunLocalOptions): Promise<void> {
   };
   const databaseUrl = await openDatabase(options, config, dataDir, undo, () => void restartAll());
   options.stop.throwIfAborted();
-  await migrate(databaseUrl());
+  await migrate(databaseUrl(), { onWait: options.say });
   await cache.filled;
   options.stop.throwIfAborted();
 
@@ -97,7 +97,7 @@ export async function runLocal(options: RunLocalOptions): Promise<void> {
   if (options.watch) {
     const watcher = watchSources(options.root, config.engines, (file) => {
       options.say(`${file} changed; API and worker start again.`);
-      void migrate(databaseUrl())
+      void migrate(databaseUrl(), { onWait: options.say })
         .then(restartAll)
         .catch((error: unknown) => options.say(String(error)));
     });

@@ -8,7 +8,7 @@ try {
   const { databaseUrl, logLevel } = loadWorkerConfig(process.env);
   const log = createLog({ level: logLevel, app: "migrate" });
   try {
-    const applied = await migrate(databaseUrl);
+    const applied = await migrate(databaseUrl, { onWait: (what) => log.warn({}, what) });
     log.info({ count: applied.length }, `migrations applied: ${applied.join(", ") || "none"}`);
   } catch (error) {
     log.fatal({ err: error }, "the database could not be migrated");

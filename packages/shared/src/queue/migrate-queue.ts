@@ -5,11 +5,6 @@ import type pg from "pg";
 export const queueSchema = "bullmq";
 
 /** Creates or updates BullMQ's own tables; safe to call several times at once. */
-export async function runMigrations(pool: pg.Pool): Promise<void> {
-  const client = await pool.connect();
-  try {
-    await migrateBullmq(client, queueSchema);
-  } finally {
-    client.release();
-  }
+export async function runMigrations(client: pg.Client): Promise<void> {
+  await migrateBullmq(client, queueSchema);
 }
