@@ -94,6 +94,16 @@ export const progressSchema = z
   })
   .meta({ id: "Progress" });
 
+/** What came of an attempt that was somebody else's by then: it was dropped. `code` is a failure's. */
+export const lateResultSchema = z
+  .object({
+    outcome: z.enum(["succeeded", "failed"]),
+    code: z.enum(executionErrorCodes).nullable(),
+    at: timestamp,
+  })
+  .meta({ id: "LateResult" });
+export type LateResult = z.infer<typeof lateResultSchema>;
+
 /** One attempt (or one delivery that a lost worker took along), as `include=attempts` shows it. */
 export const attemptSchema = z
   .object({
@@ -104,6 +114,7 @@ export const attemptSchema = z
     finished_at: timestamp.nullable(),
     outcome: z.enum(["succeeded", "failed", "canceled", "worker_lost", "given_back", "running"]),
     error: executionErrorSchema.nullable(),
+    late_result: lateResultSchema.nullable(),
   })
   .meta({ id: "Attempt" });
 export type Attempt = z.infer<typeof attemptSchema>;

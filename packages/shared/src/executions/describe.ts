@@ -49,7 +49,7 @@ export function describeExecution(row: ExecutionRow, options: DescribeOptions): 
   );
   if (row.input !== null) members.push(["input", row.input]);
   if (row.attempts !== null)
-    members.push(["attempts", JSON.stringify(row.attempts.map(attemptOf))]);
+    members.push(["attempts", JSON.stringify(attemptsOf(row.attempts, row.late_results))]);
   if (row.calls !== null) members.push(["calls", row.calls]);
   return `{${members.map(([name, value]) => `"${name}":${value}`).join(",")}}`;
 }
@@ -105,13 +105,23 @@ function cancelOf(row: ExecutionRow): { requested_at: string; effect: string | n
 }
 
 /** Postgres writes times in its own way inside jsonb. */
-function attemptOf(attempt: Attempt): Attempt {
-  const asTime = (text: string | null) => (text === null ? null : new Date(text).toISOString());
-  return {
-    ...attempt,
-    started_at: asTime(attempt.started_at),
-    finished_at: asTime(attempt.finished_at),
-  };
+function asTime(text: string): string {
+  return new Date(text).toISOString();
+}
+
+function attemptsOf(
+  attempts: NonNullable<ExecutionRow["attempts"]>,
+  lateResults: ExecutionRow["late_results"],
+): Attempt[] {
+  return attempts.map((attempt) => {
+    const late = lateResults?.[attempt.dispatch];
+    return {
+      ...attempt,
+      started_at: attempt.started_at && asTime(attempt.started_at),
+      finished_at: attempt.finished_at && asTime(attempt.finished_at),
+      late_result: late === undefined ? null : { ...late, at: asTime(late.at) },
+    };
+  });
 }
 
 function time(date: Date | null): string {

@@ -1,4 +1,5 @@
 import type { Attempt, ExecutionStatus, WaitReason } from "@tl-engine/contract";
+import { lateResults, type LateResults } from "./late-results.ts";
 
 /** Who asks: tl-plane sees every execution, everybody else only his own. */
 export interface CallerRef {
@@ -43,7 +44,9 @@ export interface ExecutionRow {
   tags: string[];
   metadata: string;
   input: string | null;
-  attempts: Attempt[] | null;
+  attempts: Omit<Attempt, "late_result">[] | null;
+  /** null: none, or not asked for with the attempts. */
+  late_results: LateResults | null;
   calls: string | null;
 }
 
@@ -70,7 +73,8 @@ export function executionColumns(include: Include): string {
     e.progress::text AS progress, ${optional(include.output, "e.output::text", "output")},
     coalesce(pg_column_size(e.output), 0) AS output_bytes, e.error::text AS error, e.tags,
     e.metadata::text AS metadata, ${optional(include.input, "e.input::text", "input")},
-    ${optional(include.attempts, attempts, "attempts")}, ${optional(include.calls, calls, "calls")}`;
+    ${optional(include.attempts, attempts, "attempts")},
+    ${optional(include.attempts, lateResults, "late_results")}, ${optional(include.calls, calls, "calls")}`;
 }
 
 // Attempts are listed when they end without ending the execution; the last one is the record itself. A row that left

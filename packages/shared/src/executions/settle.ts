@@ -5,6 +5,7 @@ import { isBadValue, isUnavailable } from "../db/error-class.ts";
 import type { Signals } from "../signals/signals.ts";
 import { executionErrorText, type Failure } from "./error.ts";
 import type { FaultHooks } from "./hooks.ts";
+import { createLateResultWriter } from "./late-results.ts";
 import { maxIdleMs } from "./state.ts";
 import { untilAvailable } from "./until-available.ts";
 
@@ -24,7 +25,7 @@ export type Settlement = { id: string; dispatch: number; attempt: number } & (
 
 /**
  * The status that the execution has now, or `stale`: it was no longer running under this dispatch, and nothing was
- * written.
+ * written but, beside that attempt, that this came too late.
  */
 export type Settled = ExecutionStatus | "stale";
 
@@ -120,8 +121,13 @@ export function createSettler({ db, signals, onError, hooks }: SettlerOptions): 
     return batch.map((settlement) => written.get(settlement.id) ?? "stale");
   }
 
+  const lateResults = createLateResultWriter(db.pool, onError);
   return {
-    settle: (settlement) => untilAvailable(() => batcher.add(settlement), { onError }),
+    async settle(settlement) {
+      const settled = await untilAvailable(() => batcher.add(settlement), { onError });
+      if (settled === "stale") await lateResults.note(settlement);
+      return settled;
+    },
   };
 }
 
