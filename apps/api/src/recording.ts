@@ -8,6 +8,7 @@ import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueu
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 import { makeDueReady } from "@tl-engine/shared/executions/make-ready.ts";
 import { createReconciler, type TurnReport } from "@tl-engine/shared/executions/reconcile.ts";
+import type { Retention } from "@tl-engine/shared/executions/retention.ts";
 import { createSubmitter, type Submitter } from "@tl-engine/shared/executions/submit.ts";
 import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts";
 import { registerProcess } from "@tl-engine/shared/process/registry.ts";
@@ -25,6 +26,7 @@ export interface RecordingOptions {
   reconcileIntervalMs: number;
   onError: (error: unknown) => void;
   onTurn(report: TurnReport): void;
+  retention: Retention;
   /** Hears what the start waits for, once each. */
   onWait(reason: string): void;
   hooks?: FaultHooks;
@@ -116,6 +118,7 @@ async function makeParts(options: RecordingOptions): Promise<Parts> {
     intervalMs: options.reconcileIntervalMs,
     onError,
     onTurn: options.onTurn,
+    retention: options.retention,
   });
   reconciler.start();
   const dueTimer = createDueTimer(() => void makeDueReady(db.pool, enqueuer).catch(onError));

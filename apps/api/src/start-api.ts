@@ -4,7 +4,9 @@ import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
 import { createPostgresCanary, createRedisCanary } from "@tl-engine/shared/executions/canary.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 import { createExecutionReader } from "@tl-engine/shared/executions/read.ts";
+import { reportRetention } from "@tl-engine/shared/executions/report-retention.ts";
 import { createTurnReporter } from "@tl-engine/shared/executions/report-turns.ts";
+import { createRetention } from "@tl-engine/shared/executions/retention.ts";
 import { createWatcher } from "@tl-engine/shared/executions/watch.ts";
 import { createKeyVerifier } from "@tl-engine/shared/keys/verify-key.ts";
 import { createErrorLog } from "@tl-engine/shared/log/error-log.ts";
@@ -12,6 +14,7 @@ import type { Log } from "@tl-engine/shared/log/log.ts";
 import { createApiMetrics } from "@tl-engine/shared/metrics/api-metrics.ts";
 import { createReconcilerMetrics } from "@tl-engine/shared/metrics/reconciler-metrics.ts";
 import { createMetrics } from "@tl-engine/shared/metrics/registry.ts";
+import { createRetentionMetrics } from "@tl-engine/shared/metrics/retention-metrics.ts";
 import { serveMetrics, type MetricsServer } from "@tl-engine/shared/metrics/serve-metrics.ts";
 import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
 import { openRateLimiter } from "@tl-engine/shared/rate-limit/open-rate-limiter.ts";
@@ -90,6 +93,13 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     reconcileIntervalMs: config.reconcileIntervalMs,
     onError,
     onTurn: createTurnReporter(log, reconcilerMetrics),
+    retention: createRetention({
+      pool: db.pool,
+      retentionMs: config.retentionMs,
+      tombstoneRetentionMs: config.tombstoneRetentionMs,
+      onError,
+      ...reportRetention(createRetentionMetrics(registry)),
+    }),
     onWait: (reason) => log.info({ reason }, "waiting"),
     ...(hooks && { hooks }),
   });

@@ -6,13 +6,16 @@ import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
 import { createPostgresCanary, createRedisCanary } from "@tl-engine/shared/executions/canary.ts";
 import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
+import { reportRetention } from "@tl-engine/shared/executions/report-retention.ts";
 import { createTurnReporter } from "@tl-engine/shared/executions/report-turns.ts";
 import { createReconciler } from "@tl-engine/shared/executions/reconcile.ts";
+import { createRetention } from "@tl-engine/shared/executions/retention.ts";
 import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts";
 import { createErrorLog } from "@tl-engine/shared/log/error-log.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import { createReconcilerMetrics } from "@tl-engine/shared/metrics/reconciler-metrics.ts";
 import { createMetrics } from "@tl-engine/shared/metrics/registry.ts";
+import { createRetentionMetrics } from "@tl-engine/shared/metrics/retention-metrics.ts";
 import { serveMetrics } from "@tl-engine/shared/metrics/serve-metrics.ts";
 import { createWorkerMetrics } from "@tl-engine/shared/metrics/worker-metrics.ts";
 import { registerProcess } from "@tl-engine/shared/process/registry.ts";
@@ -184,6 +187,13 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       intervalMs: config.reconcileIntervalMs,
       onError,
       onTurn: createTurnReporter(log, reconcilerMetrics),
+      retention: createRetention({
+        pool: db.pool,
+        retentionMs: config.retentionMs,
+        tombstoneRetentionMs: config.tombstoneRetentionMs,
+        onError,
+        ...reportRetention(createRetentionMetrics(registry)),
+      }),
     });
 
     const worker = createWorker({

@@ -2,14 +2,8 @@ import type pg from "pg";
 
 /** Minutes that the histograms reach back. */
 const keepSeconds = 330;
-/** Keys that one statement removes, and statements in one sweep: more than can be made between two sweeps. */
-const pageSize = 2_000;
-const maxPages = 25;
 
-/**
- * Removes histogram rows that are too old to count and idempotency keys that are free again, and notes which engine
- * versions are served still.
- */
+/** Removes histogram rows that are too old to count, and notes which engine versions are served still. */
 export async function sweepFigures(pool: pg.Pool): Promise<void> {
   await pool.query({
     name: "sweep-timings",
@@ -21,12 +15,4 @@ export async function sweepFigures(pool: pg.Pool): Promise<void> {
       SELECT FROM process_engines s JOIN processes p ON p.id = s.process_id
       WHERE s.engine_id = v.engine_id AND s.version = v.version AND p.lease_until > now())`,
   });
-  for (let pages = 0; pages < maxPages; pages += 1) {
-    const { rowCount } = await pool.query({
-      name: "sweep-idempotency-keys",
-      text: `DELETE FROM idempotency_keys WHERE (caller_id, key) IN (SELECT caller_id, key FROM idempotency_keys
-        WHERE created_at < now() - interval '25 hours' ORDER BY created_at LIMIT ${pageSize})`,
-    });
-    if ((rowCount ?? 0) < pageSize) break;
-  }
 }

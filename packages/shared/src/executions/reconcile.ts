@@ -10,6 +10,7 @@ import { giveUpLead, takeTurn, type Turn } from "./leader.ts";
 import { putBackOfLostProcesses, renewAllLeases } from "./lost-processes.ts";
 import { makeDueReady, nextDueInMs } from "./make-ready.ts";
 import { putBackAfterLoss, refillEmptyQueues } from "./put-back.ts";
+import type { Retention } from "./retention.ts";
 import { takeBackLost } from "./take-back.ts";
 
 /** What one turn of the leader did. */
@@ -43,6 +44,8 @@ export interface ReconcilerOptions {
   intervalMs: number;
   onError: (error: unknown) => void;
   onTurn?: (report: TurnReport) => void;
+  /** Removes what is older than it has to be kept; left out: nothing is removed. */
+  retention?: Retention;
 }
 
 /** How often the dearer checks run, ms. */
@@ -134,9 +137,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       // Whoever led until now has no lag any more.
       if (led) options.onTurn?.(report);
       led = false;
+      options.retention?.rest();
       return false;
     }
     led = true;
+    options.retention?.work();
     const step = stepsOf(report.failed);
     if (owesRenewal) {
       await step("renew leases", async () => {
@@ -212,6 +217,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (timer !== null) clearTimeout(timer);
       await turn;
       await care;
+      await options.retention?.stop();
       await giveUpLead(pool, enqueuer.processId).catch(onError);
     },
   };
