@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { readDeployment, type Deployment } from "./deployment.ts";
 import { UsageError } from "./usage-error.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,25 +27,31 @@ export interface CliConfig {
   api(role: Role): ApiAccess;
   /** @throws UsageError when there is no secret */
   signing(): TokenSigning;
+  /** @throws UsageError when the data folder's secrets can't be read */
+  deployment(): Deployment;
   /** Colours are wanted, as far as the environment says. */
   colors: boolean;
 }
 
 /** The members of `secrets.json` that `tl` uses; `npm start` writes it. */
-interface Secrets {
+export interface Secrets {
   url?: string | null;
   plane_api_key?: string;
   program_api_key?: string | null;
   jwt_secret?: string;
+  secret_key?: string;
+  postgres_password?: string;
 }
 
 /** The one place of `tl` that knows the environment's variables. What is set there wins over the data folder. */
 export function readConfig(env: Environment): CliConfig {
   const given = (name: string) => env[name]?.trim() || undefined;
-  const file = join(given("TL_DATA_DIR") ?? ".data", "secrets.json");
+  const dataDir = given("TL_DATA_DIR") ?? ".data";
+  const file = join(dataDir, "secrets.json");
   return {
     api: (role) => apiAccess(role, given, file),
     signing: () => tokenSigning(given, file),
+    deployment: () => readDeployment(env, dataDir, readSecrets(file)),
     colors: !env["NO_COLOR"] && env["TERM"] !== "dumb",
   };
 }

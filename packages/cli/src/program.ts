@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Cli } from "./cli.ts";
 import { addCancelCommand } from "./commands/cancel.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEnginesCommand } from "./commands/engines.ts";
 import { addExecuteCommand } from "./commands/execute.ts";
 import { addKeysCommand } from "./commands/keys.ts";
@@ -34,6 +35,8 @@ export function createProgram(cli: Cli): Command {
   program.commandsGroup("Callers:");
   addKeysCommand(program, cli);
   addTokenCommand(program, cli);
+  program.commandsGroup("Operations:");
+  addDoctorCommand(program, cli);
   program.commandsGroup("Help:").helpCommand("help [command]", "say more about a command");
 
   return program.addHelpText("after", helpEnd);

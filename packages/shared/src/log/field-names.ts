@@ -69,6 +69,8 @@ export const fieldNames = [
   "reason",
   "reasons",
   "degraded",
+  "finding",
+  "remedy",
   "engines",
   "slots",
   "running",
