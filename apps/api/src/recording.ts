@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Catalogue } from "@tl-engine/shared/catalogue/catalogue.ts";
 import type { Database } from "@tl-engine/shared/db/database.ts";
 import { pendingMigrations } from "@tl-engine/shared/db/migrate.ts";
+import { createBacklog } from "@tl-engine/shared/executions/backlog.ts";
 import type { Canary } from "@tl-engine/shared/executions/canary.ts";
 import { createDueTimer } from "@tl-engine/shared/executions/due-timer.ts";
 import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
@@ -108,10 +109,12 @@ async function makeParts(options: RecordingOptions): Promise<Parts> {
     ...withHooks,
   });
   registration.reportEnqueuedThrough(() => enqueuer.enqueuedThrough());
+  const backlog = createBacklog({ pool: db.pool, enqueuer, onError });
   const reconciler = createReconciler({
     pool: db.pool,
     queue,
     enqueuer,
+    backlog,
     signals,
     canary,
     leaseMs,
@@ -121,14 +124,15 @@ async function makeParts(options: RecordingOptions): Promise<Parts> {
     retention: options.retention,
   });
   reconciler.start();
-  const dueTimer = createDueTimer(() => void makeDueReady(db.pool, enqueuer).catch(onError));
+  const dueTimer = createDueTimer(() => void makeDueReady(db.pool, enqueuer, backlog).catch(onError));
   const dueIn = (ms: number) => dueTimer.arm(ms);
   const ensureLease = () => registration.ensureLease();
   return {
-    submitter: createSubmitter({ db, enqueuer, ensureLease, dueIn, ...withHooks }),
+    submitter: createSubmitter({ db, enqueuer, backlog, ensureLease, dueIn, ...withHooks }),
     async stop() {
       dueTimer.close();
       await reconciler.stop();
+      await backlog.close();
       await enqueuer.close();
       await registration.close();
     },

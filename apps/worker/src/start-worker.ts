@@ -3,6 +3,7 @@ import { publishEngines } from "@tl-engine/shared/catalogue/publish.ts";
 import type { WorkerConfig } from "@tl-engine/shared/config/demand.ts";
 import { AllowListError, parseAllowList } from "@tl-engine/outbound/allow-list";
 import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
+import { createBacklog } from "@tl-engine/shared/executions/backlog.ts";
 import { createPostgresCanary, createRedisCanary } from "@tl-engine/shared/executions/canary.ts";
 import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
@@ -177,10 +178,13 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     });
     registration.reportEnqueuedThrough(() => enqueuer.enqueuedThrough());
     closers.push(() => enqueuer.close());
+    const backlog = createBacklog({ pool: db.pool, enqueuer, onError });
+    closers.push(() => backlog.close());
     const reconciler = createReconciler({
       pool: db.pool,
       queue,
       enqueuer,
+      backlog,
       signals,
       canary: redis === null ? createPostgresCanary(db.pool) : createRedisCanary(redis),
       leaseMs,
@@ -206,6 +210,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       signals,
       registration,
       enqueuer,
+      backlog,
       metrics,
       hostMetrics,
       log,
@@ -240,6 +245,8 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       slots: slots.total,
     }));
     await untilAvailable(() => registration.serve(slots), patience);
+    // What has waited for a worker is brought in for this one at once.
+    for (const engine of slots) backlog.look(engine);
     // Only now is there a worker for what was published before.
     signals.publish("catalogue", registration.id);
     stopping.signal.throwIfAborted();

@@ -1,5 +1,6 @@
 import type { Config } from "@tl-engine/shared/config/config.ts";
 import type { Database } from "@tl-engine/shared/db/database.ts";
+import type { Backlog } from "@tl-engine/shared/executions/backlog.ts";
 import { createDueTimer } from "@tl-engine/shared/executions/due-timer.ts";
 import type { Enqueuer } from "@tl-engine/shared/executions/enqueuer.ts";
 import { readHeld } from "@tl-engine/shared/executions/held.ts";
@@ -42,6 +43,7 @@ export interface WorkerDeps {
   signals: Signals;
   registration: Registration;
   enqueuer: Enqueuer;
+  backlog: Backlog;
   metrics: WorkerMetrics;
   hostMetrics: HostMetrics;
   log: Log;
@@ -96,6 +98,7 @@ export function createWorker(deps: WorkerDeps): Worker {
     signals,
     registration,
     enqueuer,
+    backlog,
     metrics,
     hostMetrics,
     log,
@@ -111,7 +114,7 @@ export function createWorker(deps: WorkerDeps): Worker {
   const calls = createCallRecorder(db.pool, onError);
   const writesOf = createPending();
   const giveBack = createGiveBack({ db, enqueuer, signals, onError });
-  const dueTimer = createDueTimer(() => void makeDueReady(db.pool, enqueuer).catch(onError));
+  const dueTimer = createDueTimer(() => void makeDueReady(db.pool, enqueuer, backlog).catch(onError));
 
   const hosts = createHosts({
     engines: engines.map((engine) => engine.hosted),

@@ -177,10 +177,10 @@ describe.each(["postgres", "redis"] as const)("executions, queue on %s", (backen
     expect(waiting.attempts).toMatchObject([
       { attempt: 1, outcome: "failed", error: { code: "engine_error" } },
     ]);
-    expect(await makeDueReady(stack.db.pool, stack.enqueuer)).toBe(0);
+    expect(await makeDueReady(stack.db.pool, stack.enqueuer, stack.backlog)).toBe(0);
     await releaseRetries(stack.db.pool, [{ id: running.id, dispatch: 2, delayMs: 0 }]);
     expect(await nextDueInMs(stack.db.pool)).toBeLessThanOrEqual(0);
-    expect(await makeDueReady(stack.db.pool, stack.enqueuer)).toBe(1);
+    expect(await makeDueReady(stack.db.pool, stack.enqueuer, stack.backlog)).toBe(1);
     expect(await deliveries.next(1)).toEqual([[running.id, 2]]);
     await deliveries.close();
     const engine = { engineId: running.engineId, version: 1, concurrency: null };

@@ -108,17 +108,21 @@ WITH known AS (
   SELECT engine_id, version FROM engine_versions UNION SELECT engine_id, version FROM engine_counters
 ), versions AS (
   SELECT k.engine_id, k.version,
-    ${["queued", "running", "scheduled", "ready", "accepted", "succeeded", "failed", "canceled", "expired"].map(count).join(", ")}
+    ${["queued", "running", "scheduled", "ready", "pending", "accepted", "succeeded", "failed", "canceled", "expired"].map(count).join(", ")}
   FROM known k LEFT JOIN engine_counters c USING (engine_id, version)
   WHERE $1::text[] IS NULL OR k.engine_id = ANY($1)
   GROUP BY k.engine_id, k.version
 ), startable AS (
-  SELECT v.*, least(v.ready, greatest(0, coalesce((p.policy ->> 'concurrency')::float8, 'Infinity') - v.running)) AS runnable
+  SELECT v.*, least(v.ready + v.pending, greatest(0, coalesce((p.policy ->> 'concurrency')::float8, 'Infinity') - v.running)) AS runnable
   FROM versions v LEFT JOIN engine_versions p USING (engine_id, version)
 ), aged AS (
-  SELECT v.*, CASE WHEN v.runnable > 0 THEN (
-    SELECT extract(epoch FROM now() - min(e.ready_at))::float8 FROM executions e
-    WHERE e.engine_id = v.engine_id AND e.version = v.version AND e.status = 'queued' AND e.wait_reason IS NULL) END AS oldest
+  SELECT v.*, CASE WHEN v.runnable > 0 THEN extract(epoch FROM now() - least((
+    SELECT coalesce(e.waiting_since, e.ready_at) FROM executions e
+    WHERE e.engine_id = v.engine_id AND e.version = v.version AND e.status = 'queued' AND e.wait_reason IS NULL
+    ORDER BY e.ready_at LIMIT 1
+  ), (
+    SELECT min(e.waiting_since) FROM executions e WHERE e.engine_id = v.engine_id AND e.version = v.version
+      AND e.status = 'queued' AND e.wait_reason = 'dispatch_pending')))::float8 END AS oldest
   FROM startable v
 ), served AS (
   SELECT s.engine_id, count(DISTINCT p.id)::int AS workers, coalesce(sum(s.slots), 0)::int AS slots

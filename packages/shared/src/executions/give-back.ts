@@ -30,7 +30,8 @@ export async function giveBack(
       name: "give-back",
       // The rows are locked in the order of their ids, and found by id: `|| ''` keeps the planner from walking all that runs.
       text: `UPDATE executions e SET status = CASE WHEN e.cancel_requested_at IS NULL THEN 'queued' ELSE 'canceled' END,
-          dispatch = e.dispatch + 1, attempt = e.attempt - 1, alone = e.alone OR g.alone, ready_at = now(), enqueuer = $1,
+          dispatch = e.dispatch + 1, attempt = e.attempt - 1, alone = e.alone OR g.alone, ready_at = now(),
+          waiting_since = NULL, enqueuer = $1,
           deadline_at = CASE WHEN e.cancel_requested_at IS NULL THEN now() + ${maxIdleMs} * interval '1 millisecond' END,
           finished_at = CASE WHEN e.cancel_requested_at IS NULL THEN NULL ELSE now() END,
           cancel_effect = CASE WHEN e.cancel_requested_at IS NULL THEN NULL ELSE 'prevented' END,

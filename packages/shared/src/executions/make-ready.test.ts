@@ -52,7 +52,7 @@ test("what is due, lost, overdue or given back costs what it is, however many th
   );
   await pool.query("VACUUM ANALYZE executions");
   for (let round = 0; round < 7; round += 1) {
-    await makeDueReady(pool, stack.enqueuer);
+    await makeDueReady(pool, stack.enqueuer, stack.backlog);
     await takeBackLost(pool, stack.enqueuer, stack.signals);
     await endOverdue(pool, stack.signals);
     await giveBack(pool, stack.enqueuer, stack.signals, [
@@ -64,7 +64,9 @@ test("what is due, lost, overdue or given back costs what it is, however many th
   );
   await Promise.all(executions.map((execution) => stack.submitter.submit(execution)));
   await pool.query("UPDATE executions SET due_at = now() WHERE status = 'scheduled'");
-  expect(await rowsRead(() => makeDueReady(pool, stack.enqueuer))).toBeLessThan(20 * count);
+  expect(await rowsRead(() => makeDueReady(pool, stack.enqueuer, stack.backlog))).toBeLessThan(
+    20 * count,
+  );
   const engine = { engineId, version: 1, concurrency: null };
   const items = executions.map(({ id }) => [id, 0] as const);
   expect(await rowsRead(() => stack.starter.start(engine, items, patient))).toBeLessThan(

@@ -44,6 +44,7 @@ function reconcile(stack: Stack, canary: Canary = noCanary, leaseMs = 1_000) {
     pool: stack.db.pool,
     queue: stack.queue,
     enqueuer: stack.enqueuer,
+    backlog: stack.backlog,
     signals: stack.signals,
     canary,
     leaseMs,

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { Queue } from "../queue/queue.ts";
 import type { Signals } from "../signals/signals.ts";
+import type { Backlog } from "./backlog.ts";
 import type { Canary } from "./canary.ts";
 import { enginesAtCeiling, fillPlaces } from "./ceiling.ts";
 import { endOverdue } from "./end-overdue.ts";
@@ -11,6 +12,7 @@ import { putBackOfLostProcesses, renewAllLeases } from "./lost-processes.ts";
 import { makeDueReady, nextDueInMs } from "./make-ready.ts";
 import { putBackAfterLoss, refillEmptyQueues } from "./put-back.ts";
 import type { Retention } from "./retention.ts";
+import { enginesWithPending } from "./refill.ts";
 import { takeBackLost } from "./take-back.ts";
 
 /** What one turn of the leader did. */
@@ -37,6 +39,7 @@ export interface ReconcilerOptions {
   pool: pg.Pool;
   queue: Queue;
   enqueuer: Enqueuer;
+  backlog: Backlog;
   signals: Signals;
   canary: Canary;
   leaseMs: number;
@@ -58,7 +61,7 @@ const turnsInALease = 5;
  * what is past its deadline, and puts back what the queue has lost. Runs in every process; one of them leads at a time.
  */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { pool, queue, enqueuer, signals, canary, leaseMs, onError } = options;
+  const { pool, queue, enqueuer, backlog, signals, canary, leaseMs, onError } = options;
   const intervalMs = Math.min(options.intervalMs, leaseMs / turnsInALease);
   let timer: NodeJS.Timeout | null = null;
   let turn: Promise<void> | null = null;
@@ -150,7 +153,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       });
     }
     await step("make due ready", async () => {
-      report.madeReady = await makeDueReady(pool, enqueuer);
+      report.madeReady = await makeDueReady(pool, enqueuer, backlog);
     });
     if (!owesRenewal) {
       await step("take back lost", async () => {
@@ -171,6 +174,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
           throw error;
         }
       }
+    });
+    // Whoever recorded it brings it in; should that process be gone, this one does.
+    await step("look for a backlog", async () => {
+      for (const engine of await enginesWithPending(pool)) backlog.look(engine);
     });
     if (!owesRenewal) {
       care ??= careForQueue(lead, at, report.failed).finally(() => {

@@ -32,6 +32,7 @@ export interface Recorded {
   dispatch: number;
   created_at: Date;
   run_at: Date | null;
+  /** null: it is to be run later, or has to wait for its turn. */
   ready_at: Date | null;
 }
 
@@ -49,9 +50,10 @@ export function priorityOf(rank: number): Priority {
 const statement = `
 WITH given AS (
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::smallint[], $6::timestamptz[], $7::float8[],
-    $8::float8[], $9::int[], $10::smallint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[], $16::text[])
+    $8::float8[], $9::int[], $10::smallint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[], $16::text[],
+    $18::bool[])
   AS g(id, caller_id, engine_id, version, priority, run_at, delay_ms, ttl_ms, timeout_ms, max_attempts, input, tags,
-    metadata, idempotency_key, request_hash, traceparent)
+    metadata, idempotency_key, request_hash, traceparent, goes)
 ), claimed AS (
   INSERT INTO idempotency_keys AS k (caller_id, key, request_hash, execution_id)
   SELECT DISTINCT ON (caller_id, idempotency_key) caller_id, idempotency_key, request_hash, id
@@ -63,27 +65,32 @@ WITH given AS (
 ), timed AS (
   SELECT given.*, coalesce(run_at, now() + delay_ms * interval '1 millisecond') AS starts_at
   FROM given WHERE idempotency_key IS NULL OR id IN (SELECT execution_id FROM claimed)
+), placed AS (
+  SELECT *, CASE WHEN starts_at > now() THEN 'later' WHEN goes THEN 'now' ELSE 'pending' END AS place FROM timed
 )
 INSERT INTO executions (id, caller_id, engine_id, version, status, priority, max_attempts, timeout_ms, run_at, ready_at,
-  enqueuer, due_at, expires_at, deadline_at, input, tags, metadata, traceparent)
+  wait_reason, waiting_since, enqueuer, due_at, expires_at, deadline_at, input, tags, metadata, traceparent)
 SELECT id, caller_id, engine_id, version,
-  CASE WHEN starts_at > now() THEN 'scheduled' ELSE 'queued' END, priority, max_attempts, timeout_ms, starts_at,
-  CASE WHEN starts_at > now() THEN NULL ELSE now() END, $17::uuid, CASE WHEN starts_at > now() THEN starts_at END,
+  CASE place WHEN 'later' THEN 'scheduled' ELSE 'queued' END, priority, max_attempts, timeout_ms, starts_at,
+  CASE place WHEN 'now' THEN now() END, CASE place WHEN 'pending' THEN 'dispatch_pending' END,
+  CASE place WHEN 'pending' THEN now() END, $17::uuid, CASE place WHEN 'later' THEN starts_at END,
   greatest(now(), starts_at) + ttl_ms * interval '1 millisecond',
   greatest(now(), starts_at) + ttl_ms * interval '1 millisecond', input::json,
   CASE WHEN tags = '[]' THEN '{}' ELSE ARRAY(SELECT json_array_elements_text(tags::json)) END, metadata::json, traceparent
-FROM timed
+FROM placed
 RETURNING id, status, dispatch, created_at, run_at, ready_at`;
 
 /**
  * Records executions in one statement and one commit.
  * @param enqueuer the process that has to enqueue them
+ * @param goes for each whether it may be enqueued at once; what may not waits in Postgres until it is brought in
  * @returns one entry for each that was recorded; one whose idempotency key is taken is missing
  */
 export async function recordExecutions(
   pool: pg.Pool,
   enqueuer: string,
   executions: NewExecution[],
+  goes: boolean[],
 ): Promise<Map<string, Recorded>> {
   const column = <T>(pick: (execution: NewExecution) => T): T[] => executions.map(pick);
   const result = await pool.query<Recorded>({
@@ -107,6 +114,7 @@ export async function recordExecutions(
       column((e) => e.idempotency?.requestHash ?? null),
       column((e) => e.traceparent),
       enqueuer,
+      goes,
     ],
   });
   return new Map(result.rows.map((row) => [row.id, row]));

@@ -56,8 +56,9 @@ const served = `EXISTS (
 
 /** Why a queued one does not run, in the contract's words; what the record does not say follows from its surroundings. */
 const waitReason = `CASE WHEN e.status <> 'queued' THEN NULL
-  WHEN e.wait_reason IS NOT NULL THEN e.wait_reason
+  WHEN e.wait_reason <> 'dispatch_pending' THEN e.wait_reason
   WHEN NOT ${served} THEN 'no_worker'
+  WHEN e.wait_reason IS NOT NULL THEN e.wait_reason
   WHEN e.ready_at > now() - interval '1 second' THEN 'dispatch_pending'
   ELSE 'capacity' END`;
 

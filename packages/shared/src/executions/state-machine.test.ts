@@ -228,7 +228,7 @@ async function step(engineId: string, models: Model[], command: Command): Promis
     case "make due ready": {
       await pool.query("UPDATE executions SET due_at = now() WHERE due_at IS NOT NULL");
       const waiting = models.filter((model) => model.waits === "due");
-      expect(await makeDueReady(pool, stack.enqueuer)).toBe(waiting.length);
+      expect(await makeDueReady(pool, stack.enqueuer, stack.backlog)).toBe(waiting.length);
       for (const model of waiting) {
         model.status = "queued";
         model.waits = null;

@@ -2,6 +2,7 @@ import type { ExecutionStatus } from "@tl-engine/contract";
 import { createBatcher } from "../batch/batcher.ts";
 import type { Database } from "../db/database.ts";
 import { isUnavailable } from "../db/error-class.ts";
+import type { Backlog } from "./backlog.ts";
 import type { Enqueuer } from "./enqueuer.ts";
 import type { FaultHooks } from "./hooks.ts";
 import { priorityRank, recordExecutions, type NewExecution, type Recorded } from "./record.ts";
@@ -33,6 +34,7 @@ export interface Submitter {
 export interface SubmitterOptions {
   db: Database;
   enqueuer: Enqueuer;
+  backlog: Backlog;
   /** Makes sure that this process' lease holds, since others enqueue for it only while they know of it. */
   ensureLease(): Promise<void>;
   /** Hears of an execution that becomes ready in this many ms. */
@@ -44,6 +46,7 @@ export interface SubmitterOptions {
 export function createSubmitter({
   db,
   enqueuer,
+  backlog,
   ensureLease,
   dueIn,
   hooks,
@@ -77,7 +80,7 @@ export function createSubmitter({
     const ticket = enqueuer.open();
     let recorded: Map<string, Recorded>;
     try {
-      recorded = await recordExecutions(db.pool, enqueuer.processId, batch);
+      recorded = await recordExecutions(db.pool, enqueuer.processId, batch, backlog.plan(batch));
     } catch (error) {
       enqueuer.drop(ticket, isUnavailable(error) ? "unknown" : "failed");
       throw error;
@@ -87,7 +90,8 @@ export function createSubmitter({
       const row = recorded.get(execution.id);
       if (row === undefined) return [];
       if (row.ready_at === null) {
-        if (row.run_at !== null) dueIn?.(row.run_at.getTime() - row.created_at.getTime());
+        if (row.status === "scheduled" && row.run_at !== null)
+          dueIn?.(row.run_at.getTime() - row.created_at.getTime());
         return [];
       }
       return [
@@ -103,6 +107,12 @@ export function createSubmitter({
     });
     // The answer does not wait for the queue: the row is the outbox.
     void enqueuer.enqueue(ticket, ready);
+    backlog.placed(
+      batch.flatMap((execution) => {
+        const row = recorded.get(execution.id);
+        return row?.status === "queued" ? [{ ...execution, waits: row.ready_at === null }] : [];
+      }),
+    );
     return batch.map((execution) => recorded.get(execution.id) ?? null);
   }
 

@@ -41,7 +41,7 @@ export async function takeBackLost(
         UPDATE executions e SET status = CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'canceled'
             WHEN ${lost} THEN 'failed' ELSE 'queued' END,
           dispatch = e.dispatch + 1, losses = e.losses + 1, alone = e.alone OR e.losses >= 1,
-          attempt = e.attempt - 1, ready_at = now(), enqueuer = $1,
+          attempt = e.attempt - 1, ready_at = now(), waiting_since = NULL, enqueuer = $1,
           deadline_at = CASE WHEN ${requeued} THEN now() + ${maxIdleMs} * interval '1 millisecond' END,
           finished_at = CASE WHEN ${requeued} THEN NULL ELSE now() END,
           cancel_effect = CASE WHEN e.cancel_requested_at IS NULL THEN NULL ELSE 'aborted' END,

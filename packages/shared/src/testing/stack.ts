@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { v7 as uuidv7 } from "uuid";
 import { closeDatabase, openDatabase, type Database } from "../db/database.ts";
+import { createBacklog, type Backlog } from "../executions/backlog.ts";
 import type { Canary } from "../executions/canary.ts";
 import { createEnqueuer, type Enqueuer } from "../executions/enqueuer.ts";
 import type { FaultHooks } from "../executions/hooks.ts";
@@ -21,6 +22,7 @@ export interface Stack {
   queue: Queue;
   registration: Registration;
   enqueuer: Enqueuer;
+  backlog: Backlog;
   submitter: Submitter;
   starter: Starter;
   settler: Settler;
@@ -35,6 +37,8 @@ export interface StackOptions {
   leaseMs?: number;
   hooks?: FaultHooks;
   doubtMs?: number;
+  /** As in production no more is in the queue than is needed; otherwise everything goes there at once. */
+  bounded?: boolean;
 }
 
 /** Opens a {@link Stack}. */
@@ -59,6 +63,9 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     ...withHooks,
   });
   registration.reportEnqueuedThrough(() => enqueuer.enqueuedThrough());
+  const backlog = options.bounded
+    ? createBacklog({ pool: db.pool, enqueuer, onError })
+    : noBacklog;
   const ensureLease = () => registration.ensureLease();
   return {
     db,
@@ -66,7 +73,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     queue,
     registration,
     enqueuer,
-    submitter: createSubmitter({ db, enqueuer, ensureLease, ...withHooks }),
+    backlog,
+    submitter: createSubmitter({ db, enqueuer, backlog, ensureLease, ...withHooks }),
     starter: createStarter({
       db,
       workerId: registration.id,
@@ -79,6 +87,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     settler: createSettler({ db, signals, onError, ...withHooks }),
     errors,
     async close() {
+      await backlog.close();
       await enqueuer.close();
       await registration.close();
       await queue.close();
@@ -145,6 +154,15 @@ export function listenForDeliveries(
 export function freshEngineId(): string {
   return `test-${randomUUID().slice(0, 8)}`;
 }
+
+/** A queue into which everything goes at once. */
+export const noBacklog: Backlog = {
+  plan: (engines) => engines.map(() => true),
+  placed: () => {},
+  look: () => {},
+  windows: () => [],
+  close: async () => {},
+};
 
 /** A queue whose store never loses anything. */
 export const noCanary: Canary = {
