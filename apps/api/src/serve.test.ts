@@ -98,6 +98,28 @@ describe("what is not valid HTTP is a 400 problem or cut, and nothing is smuggle
     });
   });
 
+  test.each([
+    ["CONNECT", "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n"],
+    ["HTTP/0.9", `GET / HTTP/0.9\r\n${host}\r\n`],
+    ["HTTP/2.0", `GET / HTTP/2.0\r\n${host}\r\n`],
+  ])("%s is answered, not cut and not served", async (_name, text) => {
+    expect(await raw(text)).toMatch(/^HTTP\/1\.1 400 [^]*"code":"malformed_request"/);
+  });
+
+  test("a CONNECT whose caller is gone ends nothing else", async () => {
+    const socket = connect(server.port, "127.0.0.1");
+    const text = "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    socket.write(text.repeat(100), () => socket.resetAndDestroy());
+    await once(socket, "close");
+    expect((await fetch(`http://127.0.0.1:${server.port}/`)).status).toBe(200);
+  });
+
+  test("a HEAD that cannot be read is answered without a body", async () => {
+    const answer = await raw(`HEAD / HTTP/1.1\r\n${host}X : y\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*content-type: application\/problem\+json/i);
+    expect(answer.endsWith("\r\n\r\n")).toBe(true);
+  });
+
   test("and the server goes on", async () => {
     expect(await raw(`GET / HTTP/1.1\r\n${host}Connection: close\r\n\r\n`)).toMatch(
       /200 OK[^]*ok$/,

@@ -73,13 +73,17 @@ export async function serve({
     },
     (request, response) => {
       if (!server.listening) response.shouldKeepAlive = false;
-      if (namesTwoHosts(request)) refuse(response);
+      if (namesTwoHosts(request) || !speaksHttp1(request)) refuse(response);
       else listener(request, response).catch(onError);
     },
   );
   server.maxConnections = maxConnections;
-  server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
-    answerRaw(error, socket);
+  server.on("clientError", (error: ParserError, socket: Socket) => answerRaw(error, socket));
+  // Nobody tunnels through here; Node would close without a word.
+  server.on("connect", (_request, socket: Socket) => {
+    // Node has let go of it, and an error that nobody hears would end the process.
+    socket.on("error", () => socket.destroy());
+    answerRaw(new Error("CONNECT"), socket);
   });
   // An expectation that is not 100-continue; Node would answer without a body.
   server.on("checkExpectation", (_request, response) => refuse(response));
@@ -133,8 +137,16 @@ function namesTwoHosts({ rawHeaders }: IncomingMessage): boolean {
   return hosts > 1;
 }
 
+/** Whether the version is one that we speak (RFC 9112, 2.3). The parser takes 0.9 and 2.0 in this form as well. */
+function speaksHttp1({ httpVersion }: IncomingMessage): boolean {
+  return httpVersion === "1.1" || httpVersion === "1.0";
+}
+
+/** What the parser refuses, with the bytes that it stumbled over. */
+type ParserError = Error & { code?: string; rawPacket?: Buffer };
+
 /** Answers what the parser refused: bad framing, headers too large, a request that took too long. */
-function answerRaw(error: Error & { code?: string }, socket: Socket): void {
+function answerRaw(error: ParserError, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
@@ -143,7 +155,10 @@ function answerRaw(error: Error & { code?: string }, socket: Socket): void {
   const head = Object.entries(headers)
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join("");
-  socket.end(`HTTP/1.1 400 Bad Request\r\n${head}\r\n${body}`, () => socket.destroy());
+  // The answer to a HEAD ends behind its headers, also where the request could not be read.
+  const toHead = error.rawPacket?.subarray(0, 5).toString("latin1") === "HEAD ";
+  const text = `HTTP/1.1 400 Bad Request\r\n${head}\r\n${toHead ? "" : body}`;
+  socket.end(text, () => socket.destroy());
 }
 
 /** Turns of the event loop without anything new that make a quiet moment, and how long one is waited for. */
