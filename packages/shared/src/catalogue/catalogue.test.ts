@@ -101,3 +101,20 @@ test("a version keeps its content while another worker serves it or an execution
   await publish(one, descriptor(free, 1));
   expect((await publish(one, descriptor(free, 1, 2_000))).served).toHaveLength(1);
 });
+
+test("goes on being read in the same session after a migration that adds a column", async () => {
+  const id = freshEngineId();
+  const { pool } = one.db;
+  const only = await pool.connect();
+  const read = createCatalogue({ ...one.db, pool: only as never }, one.signals, () => {});
+  try {
+    await read.ready();
+    await two.db.pool.query("ALTER TABLE engine_versions ADD COLUMN added integer");
+    await publish(two, descriptor(id, 1));
+    await expect.poll(() => read.resolve(id)).toMatchObject({ id, version: 1 });
+  } finally {
+    read.close();
+    only.release();
+    await two.db.pool.query("ALTER TABLE engine_versions DROP COLUMN added");
+  }
+});

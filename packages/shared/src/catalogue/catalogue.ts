@@ -75,7 +75,10 @@ export function createCatalogue(
     // What nobody has served for a week and nobody waits for has left the catalogue.
     const { rows } = await pool.query<CatalogueRow>({
       name: "read-catalogue",
-      text: `SELECT v.*, l.live FROM engine_versions v CROSS JOIN LATERAL (SELECT EXISTS (
+      // Each column by its name, as in all statements: `*` would be another row after a migration that adds one, and the
+      // plan that this session keeps by the statement's name would be refused from then on.
+      text: `SELECT v.engine_id, v.version, v.title, v.description, v.input_schema, v.output_schema, v.example, v.policy,
+          v.fingerprint, l.live FROM engine_versions v CROSS JOIN LATERAL (SELECT EXISTS (
           SELECT FROM process_engines s JOIN processes p ON p.id = s.process_id
           WHERE s.engine_id = v.engine_id AND s.version = v.version AND p.lease_until > now() AND NOT p.draining) AS live) AS l
         WHERE l.live OR v.last_served_at > now() - interval '7 days' OR EXISTS (SELECT FROM engine_counters c

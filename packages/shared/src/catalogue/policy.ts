@@ -11,7 +11,7 @@ export interface EnginePolicy {
   backoff_max_ms: number;
   /** How many may run at once over all workers; null: any number. */
   concurrency: number | null;
-  isolation: "inline" | "thread";
+  isolation: "inline" | "thread" | "process";
   /** Usual duration, ms; null: not declared. */
   short_ms: number | null;
   memory_mib: number;
