@@ -1,13 +1,13 @@
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { Hosts } from "./host/hosts.ts";
+import type { HostKind, Hosts } from "./host/hosts.ts";
 
 export interface HostMetrics {
-  replaced(kind: "inline" | "thread" | "alone", reason: string): void;
-  /** From now on the gauge shows the threads of these. */
-  watch(hosts: Hosts): void;
+  replaced(kind: HostKind, reason: string): void;
+  /** From now on the gauge shows the hosts of these. */
+  watch(these: Hosts): void;
 }
 
-/** Figures of the threads in which engines run. */
+/** Figures of the threads and processes in which engines run. */
 export function createHostMetrics(registry: Registry): HostMetrics {
   const registers = [registry];
   const replacements = new Counter({
@@ -17,20 +17,20 @@ export function createHostMetrics(registry: Registry): HostMetrics {
     registers,
   });
   let watched: Hosts | null = null;
-  const threads = new Gauge({
+  const hosts = new Gauge({
     name: "tl_hosts",
-    help: "Threads in which this worker runs engines, by kind.",
+    help: "Threads and processes in which this worker runs engines, by kind.",
     labelNames: ["kind"],
     registers,
     collect() {
       for (const [kind, count] of Object.entries(watched?.figures() ?? {}))
-        threads.set({ kind }, count);
+        hosts.set({ kind }, count);
     },
   });
   return {
     replaced: (kind, reason) => replacements.inc({ kind, reason }),
-    watch(hosts) {
-      watched = hosts;
+    watch(these) {
+      watched = these;
     },
   };
 }

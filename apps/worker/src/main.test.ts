@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrate } from "@tl-engine/shared/db/migrate.ts";
@@ -109,3 +109,65 @@ test("SIGTERM lets what runs end, and what does not is given back at once when i
     await database.drop({ force: true });
   }
 });
+
+test("a worker that is killed takes its processes with it, also one that an engine keeps busy", async () => {
+  const database = await freshDatabase();
+  const stack = await openStack({ databaseUrl: database.url, redisUrl: null, kind: "api" });
+  try {
+    const worker = start({
+      DATABASE_URL: database.url,
+      TL_ENGINES: testEngines,
+      TL_WORKER_ENGINES: "test.spin.process,test.parent",
+    });
+    await worker.says(takesWork);
+    await stack.submitter.submit(
+      newExecution({ engineId: "test.spin.process", inputText: '{"ms":600000}' }),
+    );
+    await stack.submitter.submit(
+      newExecution({ engineId: "test.parent", inputText: '{"ms":600000}' }),
+    );
+    const { msg } = await worker.says((line) => String(line["msg"]).startsWith("pids"));
+    const started = () => childrenOf(worker.pid);
+    await expect.poll(started, { timeout: 20_000 }).toHaveLength(2);
+    const all = [...(await started()), ...String(msg).split(" ").slice(1).map(Number)];
+    expect(new Set(all).size).toBe(3);
+    await expect.poll(() => isBusy(all), { timeout: 20_000 }).toBe(true);
+    worker.kill("SIGKILL");
+    await worker.ended;
+    // Half a second, and what a busy machine adds to it.
+    const left = async () => (await Promise.all(all.map(stateOf))).filter((one) => one !== null);
+    await expect.poll(left, { timeout: 5_000 }).toEqual([]);
+  } finally {
+    await stack.close();
+    await database.drop({ force: true });
+  }
+});
+
+interface ProcessState {
+  ppid: number;
+  /** Clock ticks in which it computed. */
+  ticks: number;
+}
+
+/** null where there is no such process, or only its zombie. */
+async function stateOf(pid: number): Promise<ProcessState | null> {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  if (text === "" || fields[0] === "Z") return null;
+  return { ppid: Number(fields[1]), ticks: Number(fields[11]) };
+}
+
+async function childrenOf(parent: number): Promise<number[]> {
+  const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 0);
+  const states = await Promise.all(pids.map(async (pid) => [pid, await stateOf(pid)] as const));
+  return states.flatMap(([pid, state]) => (state?.ppid === parent ? [pid] : []));
+}
+
+/** Whether one of them spins: it gets time for computing as long as it is looked at. */
+async function isBusy(pids: number[]): Promise<boolean> {
+  const ticks = async () =>
+    (await Promise.all(pids.map(stateOf))).map((state) => state?.ticks ?? 0);
+  const before = await ticks();
+  await new Promise((go) => setTimeout(go, 300));
+  return (await ticks()).some((now, n) => now > (before[n] ?? 0) + 3);
+}

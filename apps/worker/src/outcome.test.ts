@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { backoffMs, judge } from "./outcome.ts";
 
-const execution = { id: "e", dispatch: 3, attempt: 1, maxAttempts: 3, timeoutMs: 1_000 };
+const execution = { id: "e", dispatch: 3, attempt: 1, maxAttempts: 3, losses: 0, timeoutMs: 1_000 };
 const backoff = { backoff_initial_ms: 1_000, backoff_factor: 2, backoff_max_ms: 5_000 };
 const failure = { code: "engine_error", detail: "no luck", retryable: true } as const;
 const threw = { kind: "threw", failure, aborted: null, stack: null } as const;
@@ -72,15 +72,58 @@ test("what this worker may not go on with is given back", () => {
     aborted: "shutdown",
     lingering: null,
     stack: null,
+    hostDied: false,
   } as const;
   expect(judge(stopped, execution, backoff, 0)).toMatchObject({ kind: "settle" });
 });
 
 test("a retry waits for the end of the thread in which its old code may still run", () => {
   const lingering = { gone: Promise.resolve(), withinMs: 60_000 };
-  const stopped = { kind: "stopped", failure, aborted: "timeout", lingering, stack: null } as const;
+  const stopped = {
+    kind: "stopped",
+    failure,
+    aborted: "timeout",
+    lingering,
+    stack: null,
+    hostDied: false,
+  } as const;
   expect(judge(stopped, execution, backoff, 0.1)).toMatchObject({
     settlement: { outcome: "retry", delayMs: 60_000 },
     heldBack: { lingering, delayMs: 100 },
   });
+});
+
+test("the third loss of a worker ends it: by a crash of the process in which it ran alone", () => {
+  const stopped = {
+    kind: "stopped",
+    failure: {
+      code: "engine_crashed",
+      detail: "its process was ended by SIGSEGV",
+      retryable: true,
+    },
+    aborted: null,
+    lingering: null,
+    stack: null,
+    hostDied: true,
+  } as const;
+  const twice = { ...execution, losses: 2 };
+  expect(judge(stopped, twice, backoff, 0)).toMatchObject({
+    settlement: {
+      outcome: "failed",
+      failure: {
+        code: "worker_lost",
+        detail: expect.stringContaining("ended by SIGSEGV"),
+        retryable: false,
+      },
+    },
+  });
+  // A mere error in it is no loss, and before that a crash is a failed attempt as any other.
+  for (const [end, held] of [
+    [{ ...stopped, hostDied: false }, twice],
+    [stopped, { ...execution, losses: 1 }],
+  ] as const) {
+    expect(judge(end, held, backoff, 0)).toMatchObject({
+      settlement: { outcome: "retry", failure: { code: "engine_crashed" } },
+    });
+  }
 });

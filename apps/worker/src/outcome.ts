@@ -2,6 +2,7 @@ import { formatDuration } from "@tl-engine/contract";
 import type { EnginePolicy } from "@tl-engine/shared/catalogue/policy.ts";
 import type { StartedExecution } from "@tl-engine/shared/executions/start.ts";
 import type { Settlement } from "@tl-engine/shared/executions/settle.ts";
+import { maxLosses } from "@tl-engine/shared/executions/state.ts";
 import type { RunFailure } from "./host/protocol.ts";
 import type { Lingering, RunEnd } from "./host/run.ts";
 
@@ -19,7 +20,10 @@ export type Verdict =
   | { kind: "give_back"; alone: boolean; after: Promise<void> | null };
 
 type Backoff = Pick<EnginePolicy, "backoff_initial_ms" | "backoff_factor" | "backoff_max_ms">;
-type Held = Pick<StartedExecution, "id" | "dispatch" | "attempt" | "maxAttempts" | "timeoutMs">;
+type Held = Pick<
+  StartedExecution,
+  "id" | "dispatch" | "attempt" | "maxAttempts" | "timeoutMs" | "losses"
+>;
 
 /** From the end of a run to what the record says of it. `random` is from 0 to 1. */
 export function judge(end: RunEnd, execution: Held, backoff: Backoff, random: number): Verdict {
@@ -52,7 +56,13 @@ export function judge(end: RunEnd, execution: Held, backoff: Backoff, random: nu
       if (endsHere(end.aborted) && end.failure.code === "timeout") {
         return { kind: "give_back", alone: false, after: end.lingering?.gone ?? null };
       }
-      return failed(end.failure, end.lingering, execution, backoff, random);
+      return failed(
+        end.hostDied && execution.losses >= maxLosses - 1 ? lastLoss(end.failure) : end.failure,
+        end.lingering,
+        execution,
+        backoff,
+        random,
+      );
   }
 }
 
@@ -107,5 +117,14 @@ function timeoutOf({ timeoutMs }: Held): RunFailure {
     code: "timeout",
     detail: `The attempt did not end within its timeout of ${formatDuration(timeoutMs)}`,
     retryable: true,
+  };
+}
+
+/** It ran alone in a process of its own, which crashed as the workers had before it. */
+function lastLoss({ detail }: RunFailure): RunFailure {
+  return {
+    code: "worker_lost",
+    detail: `${maxLosses - 1} workers were lost that ran it; then it ran alone, and again: ${detail}`,
+    retryable: false,
   };
 }

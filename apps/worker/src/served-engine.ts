@@ -14,11 +14,11 @@ export interface ServedEngine {
 export interface Capacity {
   /** Slots per engine version. */
   concurrency: number;
-  /** Threads per engine version that has threads of its own. */
+  /** Threads or processes per engine version that has its own. */
   threads: number;
 }
 
-/** An engine version with its places: never more than may run at once over all workers, nor than it has threads. */
+/** An engine version with its places: never more than may run at once over all workers, nor than it has hosts of its own. */
 export function serve(
   { module, descriptor }: DescribedEngine,
   capacity: Capacity,
@@ -26,10 +26,9 @@ export function serve(
 ): ServedEngine {
   const { id, version, policy } = descriptor;
   const ceiling = policy.concurrency ?? Number.POSITIVE_INFINITY;
-  const places =
-    policy.isolation === "thread"
-      ? Math.min(capacity.concurrency, capacity.threads, ceiling)
-      : Math.min(capacity.concurrency, ceiling);
+  const most = Math.min(capacity.concurrency, ceiling);
+  const hosts = Math.min(capacity.threads, most);
+  const places = policy.isolation === "inline" ? most : hosts;
   return {
     name: `${id}@${version}`,
     descriptor,
@@ -39,7 +38,8 @@ export function serve(
       module,
       isolation: policy.isolation,
       memoryMib: policy.memory_mib,
-      threads: places,
+      hosts,
+      spareProcesses: hosts,
     },
     slots: createSlots(places, onSlots),
   };

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DeliveryItem } from "@tl-engine/shared/queue/queue.ts";
 import type { StartedExecution, Starter } from "@tl-engine/shared/executions/start.ts";
+import { maxLosses } from "@tl-engine/shared/executions/state.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import type { Conclude } from "./conclude.ts";
 import type { Hosts } from "./host/hosts.ts";
@@ -74,7 +75,7 @@ export function createWork(options: WorkOptions): Work {
       inputText: execution.inputText,
       traceparent: execution.traceparent,
       timeoutMs: execution.timeoutMs,
-      alone: execution.alone,
+      alone: aloneOf(execution),
     });
     const end = await entry.run.ended;
     entry.run = null;
@@ -112,4 +113,10 @@ export function createWork(options: WorkOptions): Work {
       return takenAt;
     },
   };
+}
+
+/** What took workers with it may do so again: it gets a process. What is only suspected of its host's end gets a thread. */
+function aloneOf({ alone, losses }: StartedExecution): "thread" | "process" | null {
+  if (losses >= maxLosses - 1) return "process";
+  return alone ? "thread" : null;
 }

@@ -119,7 +119,7 @@ test("every wrong member is named at once, with its remedy", () => {
     maxAttempts: { default: 9, max: 3 },
     backoff: { initial: "1m", max: "1s", jitter: true },
     concurrency: 0,
-    isolation: "process",
+    isolation: "container",
     short: "2m",
     memory: 1,
     retries: 3,
@@ -130,6 +130,17 @@ test("every wrong member is named at once, with its remedy", () => {
   const named = ["retries", "id", "version", "example", "timeout", "ttl", "maxAttempts", "backoff.jitter", "backoff.max", "short", "isolation", "memory", "concurrency", "run"]; // oxfmt-ignore
   expect(named.filter((name) => !problems.some((problem) => problem.startsWith(name)))).toEqual([]);
   expect(problems.join("\n")).toMatch(/example: does not fit the input:.*\/nme: Unknown member/);
+});
+
+test("a process has room for Node beside the engine", () => {
+  const process = { ...plain, isolation: "process", run } as const;
+  expect(describeEngine(defineEngine({ ...process, memory: 128 })).policy).toMatchObject({
+    isolation: "process",
+    memory_mib: 128,
+  });
+  expect(problemsOf(() => defineEngine({ ...process, memory: 127 }))).toEqual([
+    expect.stringContaining("memory: a process needs 128 MiB"),
+  ]);
 });
 
 test.each(["execute", "status", "metrics", "", "-a", "a/b", "a".repeat(65), "..", "A"])(

@@ -23,7 +23,7 @@ export interface EnginePolicyDescriptor {
   readonly backoff_factor: number;
   readonly backoff_max_ms: number;
   readonly concurrency: number | null;
-  readonly isolation: "inline" | "thread";
+  readonly isolation: "inline" | "thread" | "process";
   readonly short_ms: number | null;
   readonly memory_mib: number;
   readonly uses: readonly string[];

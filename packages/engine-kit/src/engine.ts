@@ -34,11 +34,18 @@ export interface EnginePolicy<U extends readonly ClientKind[]> {
     | undefined;
   /** Running at once over all workers; more wait in the queue. Default: as many as workers have slots. */
   readonly concurrency?: number | undefined;
-  /** `inline` (default) shares a thread with others, for code that waits; `thread` has one of its own, for code that computes. */
-  readonly isolation?: "inline" | "thread" | undefined;
+  /**
+   * `inline` (default) shares a thread with others, for code that waits; `thread` has one of its own, for code that
+   * computes; `process` has a process of its own, for native code and whatever else may crash or take memory outside
+   * of the JavaScript heap.
+   */
+  readonly isolation?: "inline" | "thread" | "process" | undefined;
   /** The usual duration, such as `5ms`: lets a worker take many at once. Default: taken one by one. */
   readonly short?: string | undefined;
-  /** MiB of JavaScript heap of an `isolation: "thread"` host. Default 256; beyond it the attempt ends with `out_of_memory`. */
+  /**
+   * MiB that one attempt may use: JavaScript heap in a `thread`, all resident memory (RSS) in a `process`, of which Node
+   * itself takes some 80. Default 256; beyond it the attempt ends with `out_of_memory`. Not for `inline`.
+   */
   readonly memory?: number | undefined;
   /** The clients that `run` may use; one that is not named here does not compile. Default none. */
   readonly uses?: U | undefined;

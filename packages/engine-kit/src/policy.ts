@@ -19,6 +19,9 @@ export const policyDefaults = {
   memory_mib: 256,
 } as const;
 
+/** Less would leave an engine nothing: Node and the engine-kit are there first. */
+const leastProcessMib = 128;
+
 type Report = (problem: string) => void;
 
 /** An engine's policy in milliseconds, with defaults; each wrong member is reported with its remedy. */
@@ -84,10 +87,15 @@ export function policyOf(
   if (short !== null && short > timeout.chosen) report("short is longer than timeout");
 
   const isolation = policy.isolation ?? "inline";
-  if (isolation !== "inline" && isolation !== "thread") {
-    report(`isolation: ${shown(isolation)} is unknown; give "inline" or "thread"`);
+  if (!["inline", "thread", "process"].includes(isolation)) {
+    report(`isolation: ${shown(isolation)} is unknown; give "inline", "thread" or "process"`);
   }
   const memory = optional("memory", policy.memory, policyDefaults.memory_mib, mebibytes, report);
+  if (isolation === "process" && memory < leastProcessMib) {
+    report(
+      `memory: a process needs ${leastProcessMib} MiB at least, of which Node itself takes some 80`,
+    );
+  }
   const uses = policy.uses ?? [];
   for (const kind of uses) {
     if (!clientKinds.includes(kind)) {

@@ -13,11 +13,11 @@ class ExitRefused extends Error {
 }
 
 /**
- * Turns what would end this thread (an uncaught error, an unhandled rejection, `process.exit`) into a report that
- * names the execution whose code did it, so that the others in the thread can go on to their end.
- * `process.abort` is refused in threads by Node itself.
+ * Turns what would end this host (an uncaught error, an unhandled rejection, `process.exit`, `process.kill` of its own
+ * process) into a report that names the execution whose code did it, so that the others in a shared host can go on to
+ * their end. `process.abort` is refused in threads by Node itself.
  */
-export function guardThread({ currentKey, report }: GuardOptions): void {
+export function guardHost({ currentKey, report }: GuardOptions): void {
   process.on("uncaughtException", (error: unknown) => {
     if (error instanceof ExitRefused) return;
     report({ key: currentKey(), fatal: true, ...wordsOf(error, "an uncaught error") });
@@ -38,6 +38,14 @@ export function guardThread({ currentKey, report }: GuardOptions): void {
     exit: refuse("process.exit"),
     reallyExit: refuse("process.reallyExit"),
   });
+  const kill = process.kill.bind(process);
+  const refuseKill = refuse("process.kill");
+  process.kill = (pid, signal) => {
+    const isOurs = pid === 0 || Math.abs(pid) === process.pid;
+    return isOurs && signal !== 0
+      ? refuseKill(`process.pid, ${signal ?? "SIGTERM"}`)
+      : kill(pid, signal);
+  };
 }
 
 function wordsOf(error: unknown, what: string): { detail: string; stack: string | null } {

@@ -1,41 +1,20 @@
-import { Worker } from "node:worker_threads";
-import type { Log } from "@tl-engine/shared/log/log.ts";
-import { relayOutput } from "./relay-output.ts";
-import { heapBounds, watchHeap } from "./watch-heap.ts";
-import { createOutbox } from "./outbox.ts";
-import type {
-  AbortCause,
-  CrashReport,
-  EngineLogLine,
-  FromHost,
-  HostSpec,
-  ToHost,
-} from "./protocol.ts";
-import type { Run } from "./run.ts";
 import type { OutboundCall } from "@tl-engine/outbound";
+import type { Carrier, CarrierOptions, StartCarrier } from "./carrier.ts";
+import { crashed, type HostDeath } from "./death.ts";
+import { createOutbox } from "./outbox.ts";
+import type { AbortCause, CrashReport, EngineLogLine, FromHost, ToHost } from "./protocol.ts";
+import type { Run } from "./run.ts";
 
-/** A thread that loads engines has this long, ms; then it counts as broken. */
+/** A host that loads engines has this long, ms; then it counts as broken. */
 const bootLimitMs = 60_000;
-
-/**
- * MiB of a host's nursery. A small one, because a full one moves into the heap at once: see watch-heap.ts on what must
- * not happen at the heap's limit.
- */
-const youngGenerationMib = 12;
-
-/** Why a host ended by itself. */
-export interface HostDeath {
-  code: "engine_crashed" | "out_of_memory";
-  detail: string;
-}
 
 /** What a host tells those who own it. */
 export interface HostEvents {
   /** A run is over; the host has room. */
   ended(host: Host): void;
-  /** An engine's code crashed; the thread lives on. run null: whose code it was is not known, or it is over. */
+  /** An engine's code crashed; the host lives on. run null: whose code it was is not known, or it is over. */
   crashed(host: Host, run: Run | null, report: CrashReport): void;
-  /** The thread ended though nobody asked for it; `host.running` are the runs that it had. */
+  /** The host ended though nobody asked for it; `host.running` are the runs that it had. */
   died(host: Host, death: HostDeath): void;
 }
 
@@ -46,122 +25,83 @@ export interface EngineVoices {
   call(call: OutboundCall): void;
 }
 
-export interface HostOptions {
-  /** Shown by debuggers and in logs. */
-  name: string;
-  spec: HostSpec;
-  /** MiB of JavaScript heap. */
-  heapMib: number;
-  /** The environment that engines see. */
-  env: Record<string, string | undefined>;
+export interface HostOptions extends Omit<CarrierOptions, "isBusy"> {
+  /** Starts the thread or the process that it is. */
+  carrier: StartCarrier;
   events: HostEvents;
   voices: EngineVoices;
-  log: Log;
 }
 
-/** A thread that runs engines, seen from the worker's own thread. */
+/** A thread or process that runs engines, seen from the worker's own thread. */
 export interface Host {
   readonly name: string;
   readonly isReady: boolean;
-  /** Rejects where the thread ended before it could load its engines. */
+  /** Rejects where it ended before it could load its engines. */
   readonly ready: Promise<void>;
   /** The runs that this host still has to end, by key. */
   readonly running: ReadonlyMap<number, Run>;
   /** Pings since the last sign of life. */
   readonly unanswered: number;
-  /** Resolves when the thread has ended. */
+  /** Resolves when the thread or process has ended. */
   readonly gone: Promise<void>;
   /** Runs started so far. */
   readonly taken: number;
+  /** It should not be used again, though nothing is wrong with it: its memory has grown. */
+  readonly isWorn: boolean;
   start(run: Run): void;
   abort(run: Run, cause: AbortCause): void;
   /** Forgets a run whose end is known by other means: nothing more is heard of it. */
   drop(run: Run): void;
   ping(): void;
-  /** Ends the thread at once, whatever it does; no event follows. */
+  /** Ends it at once, whatever it does; no event follows. */
   end(): Promise<void>;
 }
 
-/** Starts a host thread. It takes runs at once and begins them as soon as its engines are loaded. */
+/** Starts a host. It takes runs at once and begins them as soon as its engines are loaded. */
 export function startHost(options: HostOptions): Host {
   const { name, events, voices } = options;
   const running = new Map<number, Run>();
   const early: Run[] = [];
   let isReady = false;
   let ending = false;
-  let death: HostDeath | null = null;
   let unanswered = 0;
   let taken = 0;
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => {});
   const gone = Promise.withResolvers<void>();
 
-  const bounds = heapBounds(options.heapMib);
-  const worker = new Worker(new URL("./host-thread.ts", import.meta.url), {
-    name,
-    workerData: options.spec,
-    env: options.env as NodeJS.ProcessEnv,
-    execArgv: [],
-    stdout: true,
-    stderr: true,
-    resourceLimits: {
-      maxOldGenerationSizeMb: bounds.v8Mib,
-      maxYoungGenerationSizeMb: youngGenerationMib,
+  const carrier: Carrier = options.carrier(
+    { ...options, isBusy: () => running.size > 0 },
+    {
+      heard(batch) {
+        unanswered = 0;
+        for (const message of batch) hear(message);
+      },
+      gone(death) {
+        clearTimeout(bootTimer);
+        ready.reject(new Error(death.detail));
+        gone.resolve();
+        if (!ending) events.died(host, death);
+      },
     },
-  });
-  relayOutput(worker, name, options.log);
-  const outbox = createOutbox<ToHost>((batch) => worker.postMessage(batch));
+  );
+  const outbox = createOutbox<ToHost>((batch) => carrier.send(batch));
   const bootTimer = setTimeout(() => {
-    death ??= {
-      code: "engine_crashed",
-      detail: `the host did not load its engines within ${bootLimitMs / 1000} s`,
-    };
-    void worker.terminate();
+    carrier.kill(crashed(`the host did not load its engines within ${bootLimitMs / 1000} s`));
   }, bootLimitMs);
   bootTimer.unref();
-
-  const heap = watchHeap(worker, {
-    endAtMib: bounds.endAtMib,
-    isBusy: () => running.size > 0,
-    onExceeded() {
-      death ??= outOfMemory;
-      void worker.terminate();
-    },
-  });
-
-  worker.on("message", (batch: FromHost[]) => {
-    unanswered = 0;
-    for (const message of batch) hear(message);
-  });
-  worker.on("messageerror", (error) => {
-    options.log.error({ host_id: name, err: error }, "a message of a host could not be read");
-  });
-  worker.on("error", (error: unknown) => {
-    death ??= deathBy(error);
-  });
-  worker.on("exit", (code) => {
-    clearTimeout(bootTimer);
-    heap.stop();
-    death ??= { code: "engine_crashed", detail: `the engine's thread ended with code ${code}` };
-    ready.reject(new Error(death.detail));
-    gone.resolve();
-    if (!ending) events.died(host, death);
-  });
 
   function hear(message: FromHost): void {
     switch (message.kind) {
       case "ready":
         clearTimeout(bootTimer);
         isReady = true;
+        carrier.loaded();
         ready.resolve();
         for (const run of early.splice(0)) begin(run);
         return;
       case "not_loaded":
-        death ??= {
-          code: "engine_crashed",
-          detail: `the host could not load its engines: ${message.reason}`,
-        };
-        void worker.terminate();
+        carrier.kill(crashed(`the host could not load its engines: ${message.reason}`));
         return;
       case "pong":
         return;
@@ -213,6 +153,9 @@ export function startHost(options: HostOptions): Host {
     get taken() {
       return taken;
     },
+    get isWorn() {
+      return carrier.isWorn;
+    },
     start(run) {
       taken += 1;
       running.set(run.message.key, run);
@@ -232,22 +175,9 @@ export function startHost(options: HostOptions): Host {
     },
     async end() {
       ending = true;
-      await worker.terminate();
+      carrier.kill();
       await gone.promise;
     },
   };
   return host;
-}
-
-const outOfMemory: HostDeath = {
-  code: "out_of_memory",
-  detail: "the engine used up the memory of its thread",
-};
-
-function deathBy(error: unknown): HostDeath {
-  if (error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY") {
-    return outOfMemory;
-  }
-  const message = error instanceof Error ? error.message : "something that is no Error";
-  return { code: "engine_crashed", detail: `the engine's thread crashed: ${message}` };
 }

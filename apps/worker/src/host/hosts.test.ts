@@ -1,6 +1,7 @@
+import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { silentLog } from "@tl-engine/shared/log/log.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { badOutputs, thrown } from "../testing/engines/answering.ts";
 import { describeEngines, type DescribedEngine } from "./describe-engines.ts";
 import { createHosts, type HostedRun, type Hosts } from "./hosts.ts";
@@ -23,7 +24,7 @@ let replaced: string[];
 beforeEach(() => open(100));
 afterEach(() => hosts.close());
 
-async function open(pingEveryMs: number): Promise<void> {
+async function open(pingEveryMs: number, waitLimitMs = 20_000): Promise<void> {
   if (described.length === 0) described = await describeEngines(modules, { resolveFrom, env: {} });
   lines = [];
   progress = [];
@@ -35,7 +36,8 @@ async function open(pingEveryMs: number): Promise<void> {
       module,
       isolation: descriptor.policy.isolation,
       memoryMib: descriptor.policy.memory_mib,
-      threads: 2,
+      hosts: 2,
+      spareProcesses: 2,
     })),
     spec: { resolveFrom, outboundAllow: "", maxOutputBytes: 8 * 1024 * 1024 },
     env: {},
@@ -49,6 +51,7 @@ async function open(pingEveryMs: number): Promise<void> {
     },
     onReplaced: (kind, reason) => replaced.push(`${kind}: ${reason}`),
     pingEveryMs,
+    waitLimitMs,
   });
   await hosts.prepare();
 }
@@ -57,7 +60,7 @@ let lastId = 0;
 function run(
   engineId: string,
   input: unknown,
-  options: { timeoutMs?: number; alone?: boolean } = {},
+  options: { timeoutMs?: number; alone?: "thread" | "process" } = {},
 ): HostedRun {
   const found = described.find(({ descriptor }) => descriptor.id === engineId);
   if (found === undefined) throw new Error(`no engine ${engineId}`);
@@ -70,7 +73,7 @@ function run(
     inputText: JSON.stringify(input),
     traceparent: null,
     timeoutMs: options.timeoutMs ?? 30_000,
-    alone: options.alone ?? false,
+    alone: options.alone ?? null,
   });
 }
 
@@ -95,13 +98,19 @@ async function failureOf(
   return { kind: end.kind, code: end.failure.code, detail: end.failure.detail };
 }
 
-test("runs engines inline, in threads, and alone", async () => {
+test("runs engines inline, in threads, in processes, and alone", async () => {
   expect(await outputOf(run("test.sleep", { ms: 1 }))).toEqual({ slept: 1, attempt: 1 });
-  expect(await outputOf(run("test.sleep", { ms: 1 }, { alone: true }))).toEqual({
+  expect(await outputOf(run("test.sleep", { ms: 1 }, { alone: "thread" }))).toEqual({
     slept: 1,
     attempt: 1,
   });
+  expect(await outputOf(run("test.sleep", { ms: 1 }, { alone: "process" }))).toMatchObject({
+    slept: 1,
+  });
+  expect(hosts.figures()).toMatchObject({ inline: 1, thread: 0, process: 1 });
   expect(await outputOf(run("test.spin.thread", { ms: 1 }))).toEqual({ done: true });
+  expect(await outputOf(run("test.spin.process", { ms: 1 }))).toEqual({ done: true });
+  expect(hosts.figures()).toMatchObject({ inline: 1, thread: 1, process: 2 });
   expect(await outputOf(run("test.twice", {}))).toEqual({ n: 2 });
   const many = Array.from({ length: 500 }, (_, n) => run("test.twice", { n }));
   expect(await Promise.all(many.map(outputOf))).toEqual(many.map((_, n) => ({ n: n * 2 })));
@@ -121,24 +130,27 @@ test("passes on lines and progress, within bounds", async () => {
   expect(lines).toContain("test.talk info by console");
 });
 
-test.each(Object.keys(badOutputs))(
-  "a result that cannot be kept fails with a reason: %s",
-  async (which) => {
-    const failure = await failureOf(run("test.bad-output", { which }));
-    expect(failure.code).toBe(which === "huge" ? "output_too_large" : "output_invalid");
-    expect(failure.detail).not.toBe("");
-  },
-);
+describe.each(["", ".thread", ".process"])("%s", (where) => {
+  test("a result that cannot be kept fails with a reason", async () => {
+    for (const which of Object.keys(badOutputs)) {
+      const failure = await failureOf(run(`test.bad-output${where}`, { which }));
+      expect(failure.code).toBe(which === "huge" ? "output_too_large" : "output_invalid");
+      expect(failure.detail).not.toBe("");
+    }
+  });
 
-test.each(Object.keys(thrown))("whatever is thrown becomes a reason: %s", async (what) => {
-  const end = await run("test.throw", { what }).ended;
-  if (end.kind !== "threw") throw new Error(end.kind);
-  expect(end.failure.detail.trim()).not.toBe("");
-  expect(Buffer.byteLength(end.failure.detail)).toBeLessThanOrEqual(4_096);
-  expect(end.failure.retryable).toBe(what !== "terminal");
-  if (what === "terminal")
-    expect(end.failure).toMatchObject({ code: "upstream_error", details: { status: 404 } });
-  if (what === "later") expect(end.failure.retryAfterMs).toBe(1_500);
+  test("whatever is thrown becomes a reason", async () => {
+    for (const what of Object.keys(thrown)) {
+      const end = await run(`test.throw${where}`, { what }).ended;
+      if (end.kind !== "threw") throw new Error(end.kind);
+      expect(end.failure.detail.trim()).not.toBe("");
+      expect(Buffer.byteLength(end.failure.detail)).toBeLessThanOrEqual(4_096);
+      expect(end.failure.retryable).toBe(what !== "terminal");
+      if (what === "terminal")
+        expect(end.failure).toMatchObject({ code: "upstream_error", details: { status: 404 } });
+      if (what === "later") expect(end.failure.retryAfterMs).toBe(1_500);
+    }
+  });
 });
 
 test("an input that the engine does not take fails for good", async () => {
@@ -179,13 +191,15 @@ test("an inline engine that ignores its signal is stopped alone, and its host en
 });
 
 test("an engine that ignores its signal is gone before it is settled where nobody else is in its host", async () => {
-  for (const options of [{}, { alone: true }]) {
+  for (const options of [{}, { alone: "thread" }] as const) {
     const end = await run("test.deaf", { ms: 60_000 }, { timeoutMs: 100, ...options }).ended;
     expect(end).toMatchObject({ kind: "stopped", failure: { code: "timeout" }, lingering: null });
   }
-  const thread = await run("test.spin.thread", { ms: 60_000 }, { timeoutMs: 100 }).ended;
-  expect(thread).toMatchObject({ kind: "stopped", failure: { code: "timeout" }, lingering: null });
-  expect(hosts.figures()).toMatchObject({ thread: 0, alone: 0 });
+  for (const engine of ["test.spin.thread", "test.spin.process"]) {
+    const end = await run(engine, { ms: 60_000 }, { timeoutMs: 100 }).ended;
+    expect(end).toMatchObject({ kind: "stopped", failure: { code: "timeout" }, lingering: null });
+  }
+  expect(hosts.figures()).toMatchObject({ thread: 0, process: 0, alone: 0 });
 });
 
 test("a cancel aborts, and stops what does not listen", async () => {
@@ -205,10 +219,10 @@ test("one that blocks the shared host makes suspects of all; alone it is found g
   }
   expect(replaced).toEqual(["inline: blocked"]);
   expect(await outputOf(run("test.twice", {}))).toEqual({ n: 2 });
-  expect(await outputOf(run("test.sleep", { ms: 10 }, { alone: true }))).toMatchObject({
+  expect(await outputOf(run("test.sleep", { ms: 10 }, { alone: "thread" }))).toMatchObject({
     slept: 10,
   });
-  const guilty = await failureOf(run("test.spin.inline", { ms: 60_000 }, { alone: true }));
+  const guilty = await failureOf(run("test.spin.inline", { ms: 60_000 }, { alone: "thread" }));
   expect(guilty).toMatchObject({ kind: "stopped", code: "timeout" });
 });
 
@@ -240,22 +254,97 @@ test.each(["exit", "exit-in-timer", "uncaught", "rejection", "swallowed-exit"])(
     expect(failure.detail).toContain(cause);
     expect(await outputOf(run("test.twice", {}))).toEqual({ n: 2 });
     for (const other of others) expect((await other.ended).kind).toBe("returned");
-    const inThread = await failureOf(run("test.crash.thread", { how }));
-    expect(inThread).toMatchObject({
-      kind: "stopped",
-      code: "engine_crashed",
-      detail: failure.detail,
-    });
-    expect(await outputOf(run("test.spin.thread", { ms: 1 }))).toEqual({ done: true });
+    for (const isolation of ["thread", "process"]) {
+      expect(await failureOf(run(`test.crash.${isolation}`, { how }))).toMatchObject({
+        kind: "stopped",
+        code: "engine_crashed",
+        detail: failure.detail,
+      });
+      expect(await outputOf(run(`test.spin.${isolation}`, { ms: 1 }))).toEqual({ done: true });
+    }
   },
 );
 
-test("an engine that takes all memory of its thread ends as out_of_memory", async () => {
-  for (const fast of [false, true, true, true]) {
-    const failure = await failureOf(run("test.leak.thread", { fast }));
-    expect(failure).toMatchObject({ kind: "stopped", code: "out_of_memory" });
+test.each(["thread", "process"])(
+  "an engine that takes all memory of its %s ends as out_of_memory",
+  async (isolation) => {
+    for (const fast of [false, true, true, true]) {
+      const failure = await failureOf(run(`test.leak.${isolation}`, { fast }));
+      expect(failure).toMatchObject({ kind: "stopped", code: "out_of_memory" });
+    }
+    expect(await outputOf(run(`test.spin.${isolation}`, { ms: 1 }))).toEqual({ done: true });
+  },
+);
+
+test("memory outside of the JavaScript heap of a process counts, also when it is taken at once", async () => {
+  expect(await outputOf(run("test.buffers", { atOnce: true, mib: 40 }))).toMatchObject({});
+  for (const atOnce of [false, true]) {
+    expect(await failureOf(run("test.buffers", { atOnce, mib: 2_000 }))).toMatchObject({
+      kind: "stopped",
+      code: "out_of_memory",
+      detail: "the engine used up the memory of its process, 192 MiB",
+    });
   }
-  expect(await outputOf(run("test.spin.thread", { ms: 1 }))).toEqual({ done: true });
+});
+
+test("a process is used again until it has grown", async () => {
+  const pids: unknown[] = [];
+  for (const mib of [1, 1, 1, 70, 1]) {
+    const output = await outputOf(run("test.buffers", { atOnce: true, mib }));
+    pids.push((output as { pid: number }).pid);
+  }
+  expect(new Set(pids.slice(0, 4)).size).toBe(1);
+  expect(pids[4]).not.toBe(pids[0]);
+  expect(replaced).toEqual([]);
+});
+
+test.each([
+  ["abort", "SIGABRT"],
+  ["kill", "process.kill"],
+  ["killed", "SIGKILL"],
+  ["segv", "SIGSEGV"],
+  ["garbage", "no message"],
+  ["hang-up", "ended"],
+])("a process that dies or breaks its connection (%s) fails its execution", async (how, reason) => {
+  const failure = await failureOf(run("test.die", { how }));
+  expect(failure).toMatchObject({ kind: "stopped", code: "engine_crashed" });
+  expect(failure.detail).toContain(reason);
+  expect(await outputOf(run("test.twice", {}))).toEqual({ n: 2 });
+  expect(hosts.figures()).toMatchObject({ process: 0 });
+});
+
+test("what takes whole processes down does so alone, and that is told", async () => {
+  const end = await run("test.poison", {}, { alone: "process" }).ended;
+  expect(end).toMatchObject({
+    kind: "stopped",
+    hostDied: true,
+    failure: { code: "engine_crashed" },
+  });
+});
+
+test("a process of a host hears no signal that is meant for its worker, and takes along what its engine started", async () => {
+  const ended = outputOf(run("test.parent", { ms: 400 }));
+  const said = () => lines.find((line) => line.includes("pids"));
+  await expect.poll(said, { timeout: 20_000 }).toBeDefined();
+  const [pid, child] = /pids (\d+) (\d+)/.exec(lines.join())?.slice(1).map(Number) ?? [0, 0];
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.kill(pid ?? 0, signal);
+  expect(await ended).toEqual({ pid, child });
+  expect([isThere(pid), isThere(child)]).toEqual([true, true]);
+  await hosts.close();
+  expect([isThere(pid), isThere(child)]).toEqual([false, false]);
+});
+
+test("what waits too long for a host of its own is given back", async () => {
+  await hosts.close();
+  await open(100, 300);
+  const spinning = [1, 2].map(() => run("test.spin.process", { ms: 60_000 }));
+  expect(await run("test.spin.process", { ms: 1 }).ended).toEqual({
+    kind: "cut_off",
+    suspect: false,
+  });
+  expect(hosts.figures()).toMatchObject({ process: 2 });
+  for (const one of spinning) one.abort("canceled");
+  for (const one of spinning) expect(await one.ended).toMatchObject({ aborted: "canceled" });
 });
 
 test("what takes all memory of the shared host makes suspects of all", async () => {
@@ -268,12 +357,25 @@ test("what takes all memory of the shared host makes suspects of all", async () 
   expect(await leaking.ended).toEqual({ kind: "cut_off", suspect: true });
   expect(replaced).toEqual(["inline: out_of_memory"]);
   expect(await outputOf(run("test.twice", {}))).toEqual({ n: 2 });
-  const alone = run("test.leak.inline", { fast: true }, { alone: true });
+  const alone = run("test.leak.inline", { fast: true }, { alone: "thread" });
   expect(await failureOf(alone)).toMatchObject({ kind: "stopped", code: "out_of_memory" });
 });
 
+function isThere(pid: number | undefined): boolean {
+  // A zombie that nobody has waited for is not there any more.
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
 test("closing cuts off what runs", async () => {
-  const runs = [run("test.sleep", { ms: 60_000 }), run("test.spin.thread", { ms: 60_000 })];
+  const runs = [
+    run("test.sleep", { ms: 60_000 }),
+    run("test.spin.thread", { ms: 60_000 }),
+    run("test.spin.process", { ms: 60_000 }),
+  ];
   await hosts.close();
   for (const one of runs) expect(await one.ended).toEqual({ kind: "cut_off", suspect: false });
 });

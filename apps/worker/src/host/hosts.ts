@@ -4,8 +4,11 @@ import { startDeadline, type Deadline } from "./deadline.ts";
 import { startHost, type EngineVoices, type Host, type HostEvents } from "./host.ts";
 import { createInlineHosts, type InlineHosts } from "./inline-hosts.ts";
 import type { AbortCause, EngineModule, HostSpec, RunFailure, StartMessage } from "./protocol.ts";
+import type { HostMemory, StartCarrier } from "./carrier.ts";
+import { startProcess } from "./process-carrier.ts";
 import type { Run, RunEnd } from "./run.ts";
-import { createThreadHosts, type ThreadHosts } from "./thread-hosts.ts";
+import { createSingleRunHosts, type SingleRunHosts } from "./single-run-hosts.ts";
+import { startThread } from "./thread-carrier.ts";
 import { startWatcher } from "./watcher.ts";
 
 /**
@@ -13,19 +16,34 @@ import { startWatcher } from "./watcher.ts";
  * their usual size, little enough that one that leaks is stopped before the machine suffers.
  */
 const inlineHeapMib = 512;
-/** Suspects that run alone at once, each in a thread of its own; more wait for one of these. */
+/**
+ * Suspects that run alone at once, each in a thread of its own; more wait for one of these. Threads, since what is held
+ * against them happened inside of one, which a thread bounds; a process takes five times the memory, and all that
+ * shared a blocked host come at once.
+ */
 const aloneLimit = 16;
+/** MiB of a process for an engine that has none of its own beyond its JavaScript heap: its buffers were not counted. */
+const roomBesideHeapMib = 512;
+/**
+ * MiB of a process that are not JavaScript heap: Node itself, and what runs the engine (some 80, of which processes share
+ * the half). With so much less for the heap V8 collects garbage before all of it together reaches the limit.
+ */
+const processMib = 96;
+
+export type Isolation = "inline" | "thread" | "process";
 
 /** An engine version as hosts need to know it. */
 export interface HostedEngine {
   engineId: string;
   version: number;
   module: EngineModule;
-  isolation: "inline" | "thread";
-  /** MiB of heap of a thread of its own. */
+  isolation: Isolation;
+  /** MiB: JavaScript heap of a thread of its own, or all resident memory of a process. */
   memoryMib: number;
-  /** Threads of its own at once. */
-  threads: number;
+  /** Threads or processes of its own at once. */
+  hosts: number;
+  /** Processes at once for those of its executions that have to run in one, whatever its isolation is. */
+  spareProcesses: number;
 }
 
 /** An execution to run. */
@@ -37,8 +55,11 @@ export interface RunRequest {
   inputText: string;
   traceparent: string | null;
   timeoutMs: number;
-  /** In a thread of its own, though its engine is inline. */
-  alone: boolean;
+  /**
+   * In a host of its own: a thread where it may have blocked or crashed a shared one, a process where it may have
+   * taken whole workers down.
+   */
+  alone: "thread" | "process" | null;
 }
 
 /** An execution in a host. */
@@ -68,23 +89,34 @@ export interface HostsOptions {
     call: EngineVoices["call"];
   };
   /** Counts hosts that were taken out of use, by reason. */
-  onReplaced(kind: "inline" | "thread" | "alone", reason: string): void;
+  onReplaced(kind: HostKind, reason: string): void;
   /** ms between pings; a second where it is left out. */
   pingEveryMs?: number;
+  /** ms that an execution waits for a host of its own before it is given back; 20 s where it is left out. */
+  waitLimitMs?: number;
 }
 
-/** All threads in which this worker runs engines. */
+/** What a host is for: `alone` are threads for suspects; `process` are all that are processes. */
+export type HostKind = Isolation | "alone";
+
+/** All threads and processes in which this worker runs engines. */
 export interface Hosts {
   readonly engines: readonly HostedEngine[];
   /** Resolves when the host of inline engines stands ready. */
   prepare(): Promise<void>;
   run(request: RunRequest): HostedRun;
-  figures(): { inline: number; thread: number; alone: number };
+  /** How many there are now. */
+  figures(): Record<HostKind, number>;
   /** Ends all hosts at once; what runs in them is cut off. */
   close(): Promise<void>;
 }
 
-type Kind = "inline" | "thread" | "alone";
+const carriers: Record<HostKind, StartCarrier> = {
+  inline: startThread,
+  alone: startThread,
+  thread: startThread,
+  process: startProcess,
+};
 
 /** See {@link Hosts}. */
 export function createHosts(options: HostsOptions): Hosts {
@@ -98,13 +130,14 @@ export function createHosts(options: HostsOptions): Hosts {
   let lastHost = 0;
 
   const start =
-    (kind: Kind, modules: EngineModule[], heapMib: number, what: string) =>
+    (kind: HostKind, modules: EngineModule[], memory: HostMemory, what = "") =>
     (events: HostEvents): Host => {
       lastHost += 1;
       return startHost({
         name: `${kind} ${lastHost}${what}`,
+        carrier: carriers[kind],
         spec: { ...options.spec, modules },
-        heapMib,
+        memory,
         env: options.env,
         events,
         log,
@@ -122,52 +155,58 @@ export function createHosts(options: HostsOptions): Hosts {
       });
     };
 
+  const inlineMemory = memoryOf("inline", 0);
   const inline: InlineHosts = createInlineHosts({
-    startHost: start("inline", inlineModules, inlineHeapMib, ""),
+    startHost: start("inline", inlineModules, inlineMemory),
     onReplaced: (reason) => options.onReplaced("inline", reason),
     log,
   });
-  const threads = new Map<HostedEngine, ThreadHosts>();
-  const alone = new Map<HostedEngine, ThreadHosts>();
+  /** Hosts of engines that have their own. */
+  const own = new Map<HostedEngine, SingleRunHosts>();
+  /** Threads for suspects among inline executions. */
+  const alone = new Map<HostedEngine, SingleRunHosts>();
+  /** Processes for what was lost with whole workers. */
+  const spare = new Map<HostedEngine, SingleRunHosts>();
   for (const engine of options.engines) {
+    const { isolation } = engine;
     const name = ` ${engine.engineId}@${engine.version}`;
-    if (engine.isolation === "thread") {
-      threads.set(
-        engine,
-        createThreadHosts({
-          startHost: start("thread", [engine.module], engine.memoryMib, name),
-          onReplaced: (reason) => options.onReplaced("thread", reason),
-          reuse: true,
-          limit: engine.threads,
-        }),
-      );
+    const pool = (
+      kind: HostKind,
+      memory: HostMemory,
+      limits: { limit: number; reuse: boolean },
+    ): SingleRunHosts =>
+      createSingleRunHosts({
+        startHost: start(kind, [engine.module], memory, name),
+        onReplaced: (reason) => options.onReplaced(kind, reason),
+        waitLimitMs: options.waitLimitMs ?? 20_000,
+        ...limits,
+      });
+    const memory = memoryOf(isolation, engine.memoryMib);
+    if (isolation === "inline") {
+      alone.set(engine, pool("alone", inlineMemory, { limit: aloneLimit, reuse: false }));
     } else {
-      alone.set(
-        engine,
-        createThreadHosts({
-          startHost: start("alone", [engine.module], inlineHeapMib, name),
-          onReplaced: (reason) => options.onReplaced("alone", reason),
-          reuse: false,
-          limit: aloneLimit,
-        }),
-      );
+      own.set(engine, pool(isolation, memory, { limit: engine.hosts, reuse: true }));
     }
+    spare.set(engine, pool("process", memory, { limit: engine.spareProcesses, reuse: true }));
   }
+  /** The pools in which nobody may block the event loop: a host of its own may be kept busy until its timeout. */
+  const pinged = (): SingleRunHosts[] => [
+    ...alone.values(),
+    ...[...spare].flatMap(([engine, pool]) => (engine.isolation === "inline" ? [pool] : [])),
+  ];
 
   const watcher = startWatcher({
-    hosts: () => [...inline.all(), ...[...alone.values()].flatMap((hosts) => hosts.all())],
+    hosts: () => [...inline.all(), ...pinged().flatMap((hosts) => hosts.all())],
     onBlocked(host) {
-      const owner = [...alone.values()].find((hosts) => hosts.all().includes(host)) ?? inline;
+      const owner = pinged().find((hosts) => hosts.all().includes(host)) ?? inline;
       owner.blocked(host);
     },
     ...(options.pingEveryMs === undefined ? {} : { everyMs: options.pingEveryMs }),
   });
 
-  function ownerOf(request: RunRequest): InlineHosts | ThreadHosts {
-    return (
-      threads.get(request.engine) ??
-      (request.alone ? (alone.get(request.engine) ?? inline) : inline)
-    );
+  function ownerOf({ engine, alone: apart }: RunRequest): InlineHosts | SingleRunHosts {
+    const pool = apart === "process" ? spare.get(engine) : own.get(engine);
+    return pool ?? (apart === null ? null : alone.get(engine)) ?? inline;
   }
 
   return {
@@ -225,14 +264,15 @@ export function createHosts(options: HostsOptions): Hosts {
 
     figures: () => ({
       inline: inline.all().length,
-      thread: countHosts(threads),
+      thread: countHosts(own, "thread"),
+      process: countHosts(own, "process") + countHosts(spare),
       alone: countHosts(alone),
     }),
 
     async close() {
       closed = true;
       watcher.stop();
-      const owners = [inline, ...threads.values(), ...alone.values()];
+      const owners = [inline, ...own.values(), ...alone.values(), ...spare.values()];
       await Promise.all(owners.map((owner) => owner.close()));
     },
   };
@@ -265,12 +305,21 @@ function overdueFailure(
   return { code: "timeout", detail, retryable: true };
 }
 
+/** The memory of a host that runs an engine with this isolation, also where it runs in a process all the same. */
+function memoryOf(isolation: Isolation, memoryMib: number): HostMemory {
+  if (isolation === "process") return { heapMib: memoryMib - processMib, rssMib: memoryMib };
+  const heapMib = isolation === "inline" ? inlineHeapMib : memoryMib;
+  return { heapMib, rssMib: heapMib + roomBesideHeapMib };
+}
+
 function modulesOf(engines: readonly HostedEngine[]): EngineModule[] {
   return [...new Map(engines.map(({ module }) => [module.url, module])).values()];
 }
 
-function countHosts(pools: ReadonlyMap<HostedEngine, ThreadHosts>): number {
+function countHosts(pools: ReadonlyMap<HostedEngine, SingleRunHosts>, only?: Isolation): number {
   let count = 0;
-  for (const pool of pools.values()) count += pool.all().length;
+  for (const [engine, pool] of pools) {
+    if (only === undefined || engine.isolation === only) count += pool.all().length;
+  }
   return count;
 }

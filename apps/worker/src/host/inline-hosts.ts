@@ -1,7 +1,8 @@
 import { performance } from "node:perf_hooks";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import { asError } from "./as-error.ts";
-import type { Host, HostDeath, HostEvents } from "./host.ts";
+import type { HostDeath } from "./death.ts";
+import type { Host, HostEvents } from "./host.ts";
 import type { CrashReport, RunFailure } from "./protocol.ts";
 import type { Lingering, Run } from "./run.ts";
 
@@ -60,7 +61,7 @@ export function createInlineHosts(options: InlineHostsOptions): InlineHosts {
       const runs = [...host.running.values()];
       for (const run of runs) host.drop(run);
       replace(host, death.code);
-      cutOff(host, runs, failureOf(death), null);
+      cutOff(host, runs, failureOf(death), null, true);
     },
   };
 
@@ -108,15 +109,22 @@ export function createInlineHosts(options: InlineHostsOptions): InlineHosts {
     replace(host, reason);
     log.warn({ host_id: host.name, reason, running: runs.length }, "a host is ended at once");
     await host.end();
-    cutOff(host, runs, failure, stack);
+    cutOff(host, runs, failure, stack, false);
   }
 
-  function cutOff(host: Host, runs: Run[], failure: RunFailure, stack: string | null): void {
+  function cutOff(
+    host: Host,
+    runs: Run[],
+    failure: RunFailure,
+    stack: string | null,
+    hostDied: boolean,
+  ): void {
     const inDoubt = runs.length + (lingerers.get(host) ?? 0);
     lingerers.delete(host);
     for (const run of runs) {
+      const { aborted } = run;
       if (inDoubt === 1)
-        run.end({ kind: "stopped", failure, aborted: run.aborted, lingering: null, stack });
+        run.end({ kind: "stopped", failure, aborted, lingering: null, stack, hostDied });
       else run.end({ kind: "cut_off", suspect: true });
     }
   }
@@ -144,8 +152,9 @@ export function createInlineHosts(options: InlineHostsOptions): InlineHosts {
     const host = hostOf.get(run);
     if (host === undefined || !host.running.has(run.message.key)) return;
     host.drop(run);
+    const { aborted } = run;
     const settle = (lingering: Lingering | null): void =>
-      run.end({ kind: "stopped", failure, aborted: run.aborted, lingering, stack });
+      run.end({ kind: "stopped", failure, aborted, lingering, stack, hostDied: false });
     if (host.running.size === 0) {
       replace(host, reason);
       lingerers.delete(host);

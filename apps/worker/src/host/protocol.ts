@@ -12,7 +12,7 @@ export interface EngineModule {
   source: string;
 }
 
-/** What a host thread is started with. */
+/** What a host is started with. */
 export interface HostSpec {
   modules: EngineModule[];
   /** The folder, as a file address, from which package names are resolved. */
@@ -21,6 +21,14 @@ export interface HostSpec {
   outboundAllow: string;
   /** Bytes of JSON that an output may have. */
   maxOutputBytes: number;
+}
+
+/** The first thing that a host in a process of its own hears. */
+export interface ProcessOrder {
+  spec: HostSpec;
+  name: string;
+  /** The process that started it, and with which it ends. */
+  workerPid: number;
 }
 
 /** One execution, as a host needs it. `key` is the worker's own number for this run of it. */

@@ -1,5 +1,4 @@
 import type { Readable } from "node:stream";
-import type { Worker } from "node:worker_threads";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 
 /** Pieces of output taken from one host in one minute; the rest is counted, not kept. */
@@ -10,7 +9,11 @@ const pieceLength = 4_096;
  * What code in a host writes straight to stdout or stderr, as log lines: raw text between the log's own lines
  * would break whoever reads them. (`console` is taken care of in the host, where its execution is known.)
  */
-export function relayOutput(worker: Worker, host: string, log: Log): void {
+export function relayOutput(
+  { stdout, stderr }: { stdout: Readable; stderr: Readable },
+  host: string,
+  log: Log,
+): { stop(): void } {
   let left = piecesAMinute;
   let dropped = 0;
   const refill = setInterval(() => {
@@ -19,7 +22,6 @@ export function relayOutput(worker: Worker, host: string, log: Log): void {
     dropped = 0;
   }, 60_000);
   refill.unref();
-  worker.once("exit", () => clearInterval(refill));
 
   const relay = (stream: Readable, write: (line: string) => void): void => {
     stream.setEncoding("utf8");
@@ -33,6 +35,7 @@ export function relayOutput(worker: Worker, host: string, log: Log): void {
     });
     stream.on("error", () => {});
   };
-  relay(worker.stdout, (line) => log.info({ host_id: host }, line));
-  relay(worker.stderr, (line) => log.warn({ host_id: host }, line));
+  relay(stdout, (line) => log.info({ host_id: host }, line));
+  relay(stderr, (line) => log.warn({ host_id: host }, line));
+  return { stop: () => clearInterval(refill) };
 }

@@ -1,8 +1,8 @@
 import type { AbortCause, RunFailure, StartMessage } from "./protocol.ts";
 
-/** The thread that ran a settled execution may still be running its code. */
+/** The host that ran a settled execution may still be running its code. */
 export interface Lingering {
-  /** Resolves when that thread has ended. */
+  /** Resolves when that host has ended. */
   gone: Promise<void>;
   /** It has ended after this many ms at the latest. */
   withinMs: number;
@@ -21,6 +21,8 @@ export type RunEnd =
       aborted: AbortCause | null;
       lingering: Lingering | null;
       stack: string | null;
+      /** Its host ended by itself, and not only the code of this run. */
+      hostDied: boolean;
     }
   /** Its host was ended under it, for no fault that is known to be its own. */
   | { kind: "cut_off"; suspect: boolean };

@@ -13,7 +13,8 @@ export const testEngines = ["waiting", "hurting", "answering"]
 /** Every id among them. */
 const ids = [
   "test.sleep,test.deaf,test.polite,test.talk",
-  "test.spin.inline,test.spin.thread,test.crash.inline,test.crash.thread,test.leak.inline,test.leak.thread",
+  "test.spin.inline,test.spin.thread,test.spin.process,test.crash.inline,test.crash.thread,test.crash.process",
+  "test.leak.inline,test.leak.thread,test.leak.process,test.die,test.poison",
   "test.bad-output,test.throw,test.flaky,test.twice",
 ].join(",");
 
@@ -50,6 +51,7 @@ export function startTestWorker({
     folder: process.cwd(),
     engineEnv: {},
     onStuck: (reason) => log.error({ reason }, "stuck"),
+    onUnfit: (reason) => log.error({ reason }, "unfit"),
     ...(hooks === undefined ? {} : { hooks }),
   });
 }

@@ -12,6 +12,7 @@ export interface StartedRow {
   queued_ms: number;
   input: string;
   alone: boolean;
+  losses: number;
   traceparent: string | null;
 }
 
@@ -37,7 +38,7 @@ export const lease = `lease AS MATERIALIZED (
 /** What a start reads of a row. */
 export const startedColumns = `e.id, e.dispatch, e.attempt, e.max_attempts, e.engine_id, e.version, e.caller_id,
   e.priority, e.timeout_ms, extract(epoch FROM now() - coalesce(e.waiting_since, e.ready_at))::float8 * 1000 AS queued_ms, e.input::text AS input,
-  e.alone, e.traceparent`;
+  e.alone, e.losses, e.traceparent`;
 
 /** What a statement that starts executions answers: one row without an id where it started none. */
 export type StartAnswer = { holds: boolean } & (StartedRow | { id: null });

@@ -32,6 +32,8 @@ export interface StartedExecution {
   inputText: string;
   /** It is suspected of having blocked or crashed a shared host and has to run alone. */
   alone: boolean;
+  /** Whole workers that were lost with it so far. */
+  losses: number;
   traceparent: string | null;
 }
 
@@ -158,6 +160,7 @@ function startedOf(row: StartedRow): StartedExecution {
     queuedMs: row.queued_ms,
     inputText: row.input,
     alone: row.alone,
+    losses: row.losses,
     traceparent: row.traceparent,
   };
 }

@@ -55,25 +55,34 @@ export const thrown: Record<string, () => unknown> = {
   later: () => new RetryAfterError("busy", 1_500),
 };
 
-const bad = defineEngine({
-  id: "test.bad-output",
-  version: 1,
-  input: z.strictObject({ which: z.string() }),
-  output: z.unknown(),
-  run: ({ which }) => badOutputs[which]?.(),
-});
+/** By the end of an id, where such an engine runs. */
+const isolations = { "": "inline", ".thread": "thread", ".process": "process" } as const;
 
-const throwing = defineEngine({
-  id: "test.throw",
-  version: 1,
-  maxAttempts: 2,
-  backoff: { initial: "1ms", max: "10ms" },
-  input: z.strictObject({ what: z.string() }),
-  output: z.unknown(),
-  run({ what }) {
-    throw thrown[what]?.();
-  },
-});
+const bad = Object.entries(isolations).map(([suffix, isolation]) =>
+  defineEngine({
+    id: `test.bad-output${suffix}`,
+    version: 1,
+    isolation,
+    input: z.strictObject({ which: z.string() }),
+    output: z.unknown(),
+    run: ({ which }) => badOutputs[which]?.(),
+  }),
+);
+
+const throwing = Object.entries(isolations).map(([suffix, isolation]) =>
+  defineEngine({
+    id: `test.throw${suffix}`,
+    version: 1,
+    isolation,
+    maxAttempts: 2,
+    backoff: { initial: "1ms", max: "10ms" },
+    input: z.strictObject({ what: z.string() }),
+    output: z.unknown(),
+    run({ what }) {
+      throw thrown[what]?.();
+    },
+  }),
+);
 
 /** Fails until the given attempt. */
 const flaky = defineEngine({
@@ -98,4 +107,4 @@ const twice = defineEngine({
   run: ({ n }) => ({ n: n * 2 }),
 });
 
-export default [bad, throwing, flaky, twice];
+export default [...bad, ...throwing, flaky, twice];

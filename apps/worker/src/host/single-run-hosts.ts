@@ -4,10 +4,10 @@ import type { Run } from "./run.ts";
 
 /** A host that had nothing to do for so long is ended, ms. */
 const idleLimitMs = 60_000;
-/** A host is replaced after so many runs: what engines leak must not add up. */
+/** A host is replaced after so many runs, and a process once it has grown: what engines leak must not add up. */
 const runsPerHost = 1_000;
 
-export interface ThreadHostsOptions {
+export interface SingleRunHostsOptions {
   startHost(events: HostEvents): Host;
   /** Counts hosts that had to be ended. */
   onReplaced(reason: string): void;
@@ -15,10 +15,12 @@ export interface ThreadHostsOptions {
   reuse: boolean;
   /** Most hosts at once; further runs wait. */
   limit: number;
+  /** A run that has waited so long for a host is given back, ms: others may have room, and its deadline must not pass here. */
+  waitLimitMs: number;
 }
 
 /** Hosts that run one execution at a time. */
-export interface ThreadHosts {
+export interface SingleRunHosts {
   run(run: Run): void;
   abort(run: Run): void;
   /** Ends the run's host at once, then the run. */
@@ -32,16 +34,18 @@ export interface ThreadHosts {
 }
 
 /** A pool of hosts with one execution each, started on need. Whatever goes wrong in one is its own run's fault. */
-export function createThreadHosts(options: ThreadHostsOptions): ThreadHosts {
+export function createSingleRunHosts(options: SingleRunHostsOptions): SingleRunHosts {
   const hosts = new Set<Host>();
   const idle = new Map<Host, NodeJS.Timeout>();
-  const waiting: Run[] = [];
+  /** What waits for a host, oldest first, each with the timer that ends its wait. */
+  const waiting = new Map<Run, NodeJS.Timeout>();
   const hostOf = new WeakMap<Run, Host>();
   let closed = false;
 
   const events: HostEvents = {
     ended(host) {
-      if (options.reuse && host.taken < runsPerHost && !closed) rest(host);
+      const isGood = options.reuse && host.taken < runsPerHost && !host.isWorn;
+      if (isGood && !closed) rest(host);
       else void retire(host);
     },
     crashed(host, run, report) {
@@ -63,6 +67,7 @@ export function createThreadHosts(options: ThreadHostsOptions): ThreadHosts {
         host,
         { code: death.code, detail: death.detail, retryable: true },
         null,
+        true,
       );
       next();
     },
@@ -73,9 +78,27 @@ export function createThreadHosts(options: ThreadHostsOptions): ThreadHosts {
     return run ?? null;
   }
 
+  /** The one that has waited longest; it waits no more. */
+  function takeWaiting(): Run | null {
+    const [run] = waiting.keys();
+    if (run === undefined) return null;
+    stopWaiting(run);
+    return run;
+  }
+
+  function stopWaiting(run: Run): void {
+    clearTimeout(waiting.get(run));
+    waiting.delete(run);
+  }
+
+  function giveUpWaiting(run: Run): void {
+    stopWaiting(run);
+    run.end({ kind: "cut_off", suspect: false });
+  }
+
   function rest(host: Host): void {
-    const run = waiting.shift();
-    if (run !== undefined) {
+    const run = takeWaiting();
+    if (run !== null) {
       begin(host, run);
       return;
     }
@@ -107,17 +130,24 @@ export function createThreadHosts(options: ThreadHostsOptions): ThreadHosts {
     const run = theRunOf(host);
     if (run !== null) host.drop(run);
     options.onReplaced(reason);
-    // First the thread, then the settle: a retry must not overlap it.
+    // First the host, then the settle: a retry must not overlap it.
     await host.end();
     forget(host);
-    conclude(run, host, failure, stack);
+    conclude(run, host, failure, stack, false);
     next();
   }
 
-  function conclude(run: Run | null, host: Host, failure: RunFailure, stack: string | null): void {
+  function conclude(
+    run: Run | null,
+    host: Host,
+    failure: RunFailure,
+    stack: string | null,
+    hostDied: boolean,
+  ): void {
     if (run === null) return;
     host.drop(run);
-    run.end({ kind: "stopped", failure, aborted: run.aborted, lingering: null, stack });
+    const { aborted } = run;
+    run.end({ kind: "stopped", failure, aborted, lingering: null, stack, hostDied });
   }
 
   function begin(host: Host, run: Run): void {
@@ -126,9 +156,9 @@ export function createThreadHosts(options: ThreadHostsOptions): ThreadHosts {
   }
 
   function next(): void {
-    while (waiting.length > 0 && hosts.size < options.limit && !closed) {
-      const run = waiting.shift();
-      if (run !== undefined) place(run);
+    while (waiting.size > 0 && hosts.size < options.limit && !closed) {
+      const run = takeWaiting();
+      if (run !== null) place(run);
     }
   }
 
@@ -143,7 +173,10 @@ export function createThreadHosts(options: ThreadHostsOptions): ThreadHosts {
       hosts.add(host);
       begin(host, run);
     } else {
-      waiting.push(run);
+      waiting.set(
+        run,
+        setTimeout(() => giveUpWaiting(run), options.waitLimitMs),
+      );
     }
   }
 
@@ -157,11 +190,7 @@ export function createThreadHosts(options: ThreadHostsOptions): ThreadHosts {
         host.abort(run, run.aborted);
         return;
       }
-      const place = waiting.indexOf(run);
-      if (place >= 0) {
-        waiting.splice(place, 1);
-        run.end({ kind: "cut_off", suspect: false });
-      }
+      if (waiting.has(run)) giveUpWaiting(run);
     },
     stop(run, failure) {
       const host = hostOf.get(run);
@@ -183,10 +212,8 @@ export function createThreadHosts(options: ThreadHostsOptions): ThreadHosts {
     all: () => [...hosts],
     async close() {
       closed = true;
-      const runs = [
-        ...waiting.splice(0),
-        ...[...hosts].flatMap((host) => [...host.running.values()]),
-      ];
+      for (const run of waiting.keys()) giveUpWaiting(run);
+      const runs = [...hosts].flatMap((host) => [...host.running.values()]);
       await Promise.all([...hosts].map((host) => retire(host)));
       for (const run of runs) run.end({ kind: "cut_off", suspect: false });
     },
