@@ -33,6 +33,7 @@ const arrows: Record<string, Record<string, "all" | "types">> = {
     engines: "all",
     "apps/local": "all",
     "apps/api": "all",
+    "apps/worker": "all",
   },
 };
 

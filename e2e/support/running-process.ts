@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { noteProcess } from "../../test/left-behind.ts";
 
 /** One line of a process's log, or a line that is none. */
 export interface LogLine {
@@ -48,7 +49,7 @@ export interface StartOptions {
   ownGroup?: boolean;
 }
 
-/** Starts a process. It ends with the test's own process, whatever happens to that one. */
+/** Starts a process. It ends with the test's own process, whatever happens to that one; a frozen one with the next run. */
 export function startProcess({
   name,
   entry,
@@ -64,6 +65,7 @@ export function startProcess({
     cwd,
     detached: ownGroup,
   });
+  const forget = noteProcess(child.pid ?? -1, entry);
   const lines: { raw: string; parsed: LogLine }[] = [];
   const listeners = new Set<() => void>();
   let ended: Ended | null = null;
@@ -77,6 +79,7 @@ export function startProcess({
   const end = (once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>).then(
     ([code, signal]) => {
       ended = { code, signal };
+      forget();
       for (const listener of listeners) listener();
       return ended;
     },

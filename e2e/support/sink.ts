@@ -28,6 +28,8 @@ export interface Sink {
   release(executionId: string): void;
   /** The same for all. */
   releaseAll(): void;
+  /** Forgets all of it, as if it had just been started. */
+  forget(): void;
   close(): Promise<void>;
 }
 
@@ -37,6 +39,7 @@ export interface Sink {
  */
 export async function startSink(): Promise<Sink> {
   const effects: Effect[] = [];
+  const byExecution = new Map<string, Effect[]>();
   const held = new Map<string, Set<ServerResponse>>();
   const released = new Set<string>();
   const brokenOff = new Map<string, number>();
@@ -56,18 +59,22 @@ export async function startSink(): Promise<Sink> {
       watchers.add(look);
       look();
     });
-  const effectsOf = (id: string): Effect[] => effects.filter((one) => one.executionId === id);
+  const effectsOf = (id: string): Effect[] => byExecution.get(id) ?? [];
 
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const url = new URL(request.url ?? "/", "http://sink");
     const executionId = url.pathname.split("/")[2] ?? "";
     const key = request.headers["idempotency-key"];
-    effects.push({
+    const effect: Effect = {
       executionId,
       attempt: Number(url.searchParams.get("attempt")),
       idempotencyKey: typeof key === "string" ? key : null,
       at: performance.now(),
-    });
+    };
+    effects.push(effect);
+    const its = byExecution.get(executionId);
+    if (its === undefined) byExecution.set(executionId, [effect]);
+    else its.push(effect);
     request.resume();
     if (effectsOf(executionId).length <= Number(url.searchParams.get("fail") ?? 0)) {
       response.writeHead(503).end();
@@ -95,12 +102,8 @@ export async function startSink(): Promise<Sink> {
     url: `http://${address}`,
     address,
     effects,
-    counts: () => {
-      const counts = new Map<string, number>();
-      for (const { executionId: id } of effects) counts.set(id, (counts.get(id) ?? 0) + 1);
-      return counts;
-    },
-    effectsOf,
+    counts: () => new Map([...byExecution].map(([id, its]) => [id, its.length])),
+    effectsOf: (id) => [...effectsOf(id)],
     arrived: (id, n = 1) => until(() => effectsOf(id)[n - 1]),
     brokenOff: (id) => until(() => brokenOff.get(id)),
     release(id) {
@@ -110,6 +113,14 @@ export async function startSink(): Promise<Sink> {
     releaseAll() {
       everything = true;
       for (const id of held.keys()) letGo(id);
+    },
+    forget() {
+      for (const id of held.keys()) letGo(id);
+      everything = false;
+      released.clear();
+      brokenOff.clear();
+      byExecution.clear();
+      effects.length = 0;
     },
     async close() {
       const closed = once(server, "close");

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { bothBackends, type FaultCase } from "../case.ts";
+
+export const faultCase: FaultCase = {
+  id: "D1",
+  promise:
+    "kill -9 of any worker, 6 times, one each 5 s, during 1,000 executions: all end, none twice, the interrupted ones within 30 s of the kill",
+  backends: bothBackends,
+  short: true,
+  async run(context) {
+    const bed = await context.startBed({ engines: ["sleep", "count", "flaky"] });
+    const ledger = await context.openLedger(bed, ["count"]);
+    const kills = context.size(3, 6);
+    const everyMs = context.size(1_500, 5_000);
+    const count = context.size(200, 1_000);
+    // Spread over the kills: what each kill hits is running.
+    const lanes = 8;
+    const paceMs = ((kills + 0.5) * everyMs * lanes) / count;
+    const load = ledger.load({
+      engine: "count",
+      input: () => ({ sink: bed.sink.url, hold: true }),
+      count,
+      parallel: lanes,
+      paceMs,
+    });
+    /** Each call is answered a while after it came, so that there is something to interrupt. */
+    const answering = setInterval(() => {
+      const now = performance.now();
+      for (const { executionId, at } of bed.sink.effects) {
+        if (now - at > 500) bed.sink.release(executionId);
+      }
+    }, 50);
+    const killed = new Map<string, number>();
+    try {
+      for (let n = 0; n < kills; n++) {
+        await delay(everyMs * (0.5 + context.random()));
+        const living = bed.livingWorkers();
+        const victim = living[context.between(0, living.length - 1)];
+        assert(victim !== undefined, "no worker lives");
+        killed.set(await victim.ready(), Date.now());
+        await victim.kill();
+        await bed.complete();
+      }
+      await load;
+      const { executions, figures } = await ledger.audit(context.promised(30));
+      assert.equal(figures.refused, 0);
+      // Each that a kill interrupted has ended in time.
+      let interrupted = 0;
+      for (const { attempts, finished_at, execution_id } of executions.values()) {
+        for (const { worker_id: worker } of attempts ?? []) {
+          const at = worker === null ? undefined : killed.get(worker);
+          if (at === undefined || attempts?.at(-1)?.worker_id === worker) continue;
+          interrupted++;
+          const ms = Date.parse(finished_at ?? "") - at;
+          assert(
+            ms < context.promised(30),
+            `${execution_id} ended ${ms} ms after its worker was killed`,
+          );
+        }
+      }
+      context.say(`${killed.size} kills, ${interrupted} executions interrupted`);
+      assert(interrupted > 0, "no kill interrupted anything");
+    } finally {
+      clearInterval(answering);
+    }
+  },
+};

@@ -1,0 +1,93 @@
+import { inspect } from "node:util";
+import type { Backend, CaseContext, FaultCase } from "../case.ts";
+import { addUp, sayFigures, type Figures } from "../ledger/figures.ts";
+import { openLedger, type Ledger } from "../ledger/ledger.ts";
+import { describeUnfinished } from "../ledger/unfinished.ts";
+import type { Beds } from "./beds.ts";
+import { checkExits } from "./exits.ts";
+import { between, createRandom } from "./random.ts";
+
+export interface Outcome {
+  id: string;
+  backend: Backend;
+  verdict: "passed" | "failed" | "skipped";
+  figures: Figures | null;
+  seconds: number;
+  /** Why it was skipped, or how it failed in one line. */
+  why: string | null;
+}
+
+export interface RunCaseOptions {
+  beds: Beds;
+  seed: number;
+  short: boolean;
+  minutes: number | null;
+  leaseSeconds: number;
+  say(text: string): void;
+}
+
+/** What the fixed part of a promised time is in the short form, ms. */
+const fixedMs = 4_000;
+
+/** Runs one case on one backend, prints what came of it, and takes down what it started. Never throws. */
+export async function runCase(
+  one: FaultCase,
+  backend: Backend,
+  { beds, seed, short, minutes, leaseSeconds, say }: RunCaseOptions,
+): Promise<Outcome> {
+  const random = createRandom(seed, `${one.id} ${backend}`);
+  const ledgers: Ledger[] = [];
+  const context: CaseContext = {
+    backend,
+    seed,
+    short,
+    minutes,
+    random,
+    between: (from, to) => between(random, from, to),
+    size: (ofShort, ofWhole) => (short ? ofShort : ofWhole),
+    promised: (seconds) => (seconds * 1_000 * leaseSeconds) / 15 + (short ? fixedMs : 0),
+    say: (text) => say(`    ${text}`),
+    startBed: (options) => beds.take(backend, options),
+    async openLedger(bed, engines, options) {
+      const ledger = await openLedger(bed, engines, options);
+      ledgers.push(ledger);
+      return ledger;
+    },
+  };
+  say(`\n${one.id} on ${backend}: ${one.promise}`);
+  const startedAt = performance.now();
+  let failure: Error | null = null;
+  try {
+    await one.run(context);
+    for (const bed of beds.taken) await checkExits(bed, context.promised(60));
+  } catch (error) {
+    failure = error instanceof Error ? error : new Error(inspect(error));
+  }
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const figures = addUp(ledgers.flatMap((ledger) => ledger.figures() ?? []));
+  const verdict = failure === null ? "passed" : "failed";
+  const said = figures === null ? "no ledger" : sayFigures(figures);
+  say(
+    `  ${one.id} ${backend} seed ${seed}: ${said}, ${seconds.toFixed(1)} s: ${verdict.toUpperCase()}`,
+  );
+  if (failure !== null) {
+    say(inspect(failure));
+    for (const bed of beds.taken) {
+      say(`  unfinished:\n${await describeUnfinished(bed)}\n${bed.deployment.lastWords(3_000)}`);
+    }
+  }
+  await Promise.allSettled(ledgers.map((ledger) => ledger.close()));
+  await beds.giveBack(failure === null).catch((error: unknown) => {
+    failure ??= new Error("its bed cannot be taken down", { cause: error });
+    say(inspect(failure));
+  });
+  const why = failure === null ? null : (failure.message.split("\n")[0] ?? "");
+  return {
+    id: one.id,
+    backend,
+    verdict: why === null ? "passed" : "failed",
+    figures,
+    seconds,
+    why,
+  };
+}
