@@ -46,6 +46,9 @@ export interface ApiDeps {
   db: Database;
   signals: Signals;
   submitter: Submitter;
+  /** Postgres' time in ms since 1970: what the record's times are set against. */
+  now(): number;
+  newExecutionId(): string;
   reader: ExecutionReader;
   watcher: Watcher;
   catalogue: Catalogue;

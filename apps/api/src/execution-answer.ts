@@ -76,7 +76,7 @@ export async function answerExecution(
   const etag = etagOf(row);
   c.header("ETag", etag);
   c.header("Cache-Control", "private, no-cache");
-  if (!isDone(row.status)) c.header("Retry-After", String(retryAfterSeconds(row, Date.now())));
+  if (!isDone(row.status)) c.header("Retry-After", String(retryAfterSeconds(row, deps.now())));
   if (matchesTag(known, etag)) return c.body(null, 304);
   return jsonText(c, 200, describeExecution(row, { output: true }));
 }

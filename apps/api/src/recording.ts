@@ -6,6 +6,7 @@ import { createBacklog } from "@tl-engine/shared/executions/backlog.ts";
 import type { Canary } from "@tl-engine/shared/executions/canary.ts";
 import { createDueTimer } from "@tl-engine/shared/executions/due-timer.ts";
 import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
+import { createExecutionIds } from "@tl-engine/shared/executions/execution-ids.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 import { makeDueReady } from "@tl-engine/shared/executions/make-ready.ts";
 import { createReconciler, type TurnReport } from "@tl-engine/shared/executions/reconcile.ts";
@@ -37,6 +38,10 @@ export interface RecordingOptions {
 export interface Recording {
   /** Refuses with 503 until Postgres was there and migrated. */
   readonly submitter: Submitter;
+  /** Postgres' time in ms since 1970; until it was there, this process' own. */
+  now(): number;
+  /** @throws Refusal 503 until Postgres was there */
+  newExecutionId(): string;
   /** Why nothing can be recorded yet; null once it can. */
   waitsFor(): string | null;
   /** Resolves once it can. */
@@ -47,6 +52,8 @@ export interface Recording {
 
 interface Parts {
   submitter: Submitter;
+  now(): number;
+  newExecutionId(): string;
   stop(): Promise<void>;
 }
 
@@ -76,14 +83,16 @@ export function startRecording(options: RecordingOptions): Recording {
     if (!stopping.signal.aborted) onError(error);
   });
 
-  const current = (): Submitter => {
+  const current = (): Parts => {
     if (parts === null) throw unavailable("The service is starting; try again");
-    return parts.submitter;
+    return parts;
   };
   return {
+    now: () => parts?.now() ?? Date.now(),
+    newExecutionId: () => current().newExecutionId(),
     submitter: {
-      submit: async (execution) => current().submit(execution),
-      findReplay: async (...request) => current().findReplay(...request),
+      submit: async (execution) => current().submitter.submit(execution),
+      findReplay: async (...request) => current().submitter.findReplay(...request),
     },
     waitsFor: () => waiting,
     started,
@@ -124,10 +133,14 @@ async function makeParts(options: RecordingOptions): Promise<Parts> {
     retention: options.retention,
   });
   reconciler.start();
-  const dueTimer = createDueTimer(() => void makeDueReady(db.pool, enqueuer, backlog).catch(onError));
+  const dueTimer = createDueTimer(
+    () => void makeDueReady(db.pool, enqueuer, backlog).catch(onError),
+  );
   const dueIn = (ms: number) => dueTimer.arm(ms);
   const ensureLease = () => registration.ensureLease();
   return {
+    now: () => registration.now(),
+    newExecutionId: createExecutionIds(() => registration.now()),
     submitter: createSubmitter({ db, enqueuer, backlog, ensureLease, dueIn, ...withHooks }),
     async stop() {
       dueTimer.close();

@@ -8,6 +8,7 @@ interface Unfinished {
 /**
  * Seconds after which it is worth asking again: 1 at first, more the longer it takes already, at most 10; and not
  * before a scheduled one is due, though at least once a minute.
+ * @param now by the same clock as the execution's times, ms
  */
 export function retryAfterSeconds(execution: Unfinished, now: number): number {
   const untilDue = execution.run_at ? (execution.run_at.getTime() - now) / 1000 : 0;

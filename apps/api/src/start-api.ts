@@ -78,6 +78,7 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     windowSeconds: config.rateWindowSeconds,
     log,
     localGauge: metrics.rateLimitLocal,
+    now: () => recording.now(),
   });
   const catalogue = createCatalogue(db, signals, onError);
   const reader = createExecutionReader(db.pool);
@@ -125,6 +126,8 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
         return result;
       },
     },
+    now: () => recording.now(),
+    newExecutionId: () => recording.newExecutionId(),
     reader,
     watcher,
     catalogue,

@@ -7,7 +7,6 @@ import {
 } from "@tl-engine/shared/executions/describe.ts";
 import type { ExecutionRow } from "@tl-engine/shared/executions/row.ts";
 import type { AcceptedExecution, SubmitResult } from "@tl-engine/shared/executions/submit.ts";
-import { v7 as uuidv7 } from "uuid";
 import type { ApiDeps } from "./api-deps.ts";
 import { invalidBody } from "./body-errors.ts";
 import { checkSubmit } from "./check-submit.ts";
@@ -67,13 +66,13 @@ export async function submitExecution(
 
   if (engine === null) return replayOr(engineNotFound());
   const inputText = JSON.stringify(body.input);
-  const { resolved, errors } = resolveOptions(body.options ?? {}, engine.policy, Date.now());
+  const { resolved, errors } = resolveOptions(body.options ?? {}, engine.policy, deps.now());
   errors.push(...deps.checkInput(engine, body.input, inputText.length));
   if (errors.length > 0) return replayOr(invalidBody(errors));
 
   const result = await withDeadline(
     deps.submitter.submit({
-      id: uuidv7(),
+      id: deps.newExecutionId(),
       callerId: caller.id,
       engineId: engine.id,
       version: engine.version,
@@ -91,7 +90,7 @@ export async function submitExecution(
     c,
     deps,
     result,
-    delayMs === null ? runAt : new Date(Date.now() + delayMs),
+    delayMs === null ? runAt : new Date(deps.now() + delayMs),
   );
 }
 
@@ -126,7 +125,7 @@ async function answerSubmitted(
     described = row ?? described;
   }
   if (!isDone(described.status)) {
-    c.header("Retry-After", String(retryAfterSeconds(described, Date.now())));
+    c.header("Retry-After", String(retryAfterSeconds(described, deps.now())));
   }
   return jsonText(c, 202, describeAccepted(described));
 }

@@ -22,7 +22,10 @@ const day = 86_400_000;
 /** How far ahead an execution may be asked for. */
 const maxAheadMs = 30 * day;
 
-/** Holds the options against the engine's ceilings; every option that does not fit is named. */
+/**
+ * Holds the options against the engine's ceilings; every option that does not fit is named.
+ * @param now by the clock that will say when it is due, ms
+ */
 export function resolveOptions(
   options: SubmitOptions,
   policy: EnginePolicy,

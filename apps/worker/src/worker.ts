@@ -111,10 +111,12 @@ export function createWorker(deps: WorkerDeps): Worker {
   const consumers: Consumer[] = [];
 
   const progress = createProgressWriter(db.pool, signals, onError);
-  const calls = createCallRecorder(db.pool, onError);
+  const calls = createCallRecorder(db.pool, () => registration.now(), onError);
   const writesOf = createPending();
   const giveBack = createGiveBack({ db, enqueuer, signals, onError });
-  const dueTimer = createDueTimer(() => void makeDueReady(db.pool, enqueuer, backlog).catch(onError));
+  const dueTimer = createDueTimer(
+    () => void makeDueReady(db.pool, enqueuer, backlog).catch(onError),
+  );
 
   const hosts = createHosts({
     engines: engines.map((engine) => engine.hosted),

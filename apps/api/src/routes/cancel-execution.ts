@@ -53,7 +53,7 @@ export const cancelExecution: Endpoint = {
         c.header("ETag", etagOf(result.row));
         const text = describeExecution(result.row, { output: true });
         if (result.kind === "canceled") return jsonText(c, 200, text);
-        c.header("Retry-After", String(retryAfterSeconds(result.row, Date.now())));
+        c.header("Retry-After", String(retryAfterSeconds(result.row, deps.now())));
         return jsonText(c, 202, text);
       }
     }

@@ -1,5 +1,6 @@
 import { createCatalogue } from "@tl-engine/shared/catalogue/catalogue.ts";
 import { publishEngines } from "@tl-engine/shared/catalogue/publish.ts";
+import { createExecutionIds } from "@tl-engine/shared/executions/execution-ids.ts";
 import { createExecutionReader } from "@tl-engine/shared/executions/read.ts";
 import { createWatcher } from "@tl-engine/shared/executions/watch.ts";
 import { createKey } from "@tl-engine/shared/keys/create-key.ts";
@@ -112,6 +113,7 @@ export async function openTestApi({
     windowSeconds: 3600,
     log: silentLog,
     localGauge: { set: () => undefined },
+    now: () => stack.registration.now(),
   });
   const answers: AnsweredRequest[] = [];
   const defects: unknown[] = [];
@@ -120,6 +122,8 @@ export async function openTestApi({
     db,
     signals,
     submitter: stack.submitter,
+    now: () => stack.registration.now(),
+    newExecutionId: createExecutionIds(() => stack.registration.now()),
     reader,
     watcher,
     catalogue,

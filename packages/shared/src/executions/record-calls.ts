@@ -30,8 +30,15 @@ export interface CallRecorder {
   record(call: CallRecord): Promise<void>;
 }
 
-/** Writes the log of outbound calls in batches, off the path of the execution. */
-export function createCallRecorder(pool: pg.Pool, onError: (error: unknown) => void): CallRecorder {
+/**
+ * Writes the log of outbound calls in batches, off the path of the execution.
+ * @param now Postgres' time, ms: a call is put where it belongs among the record's times, whatever this machine's clock says
+ */
+export function createCallRecorder(
+  pool: pg.Pool,
+  now: () => number,
+  onError: (error: unknown) => void,
+): CallRecorder {
   const batcher = createBatcher<CallRecord, void>({
     maxItems: 500,
     lanes: 1,
@@ -53,7 +60,8 @@ export function createCallRecorder(pool: pg.Pool, onError: (error: unknown) => v
         onError(new Error("the log of outbound calls is full; a call was not recorded"));
         return;
       }
-      await batcher.add(call).catch(onError);
+      const startedAt = Date.parse(call.started_at) + now() - Date.now();
+      await batcher.add({ ...call, started_at: new Date(startedAt).toISOString() }).catch(onError);
     },
   };
 }

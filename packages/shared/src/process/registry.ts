@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { v7 as uuidv7 } from "uuid";
 import type { Database } from "../db/database.ts";
+import { createRecordClock } from "./record-clock.ts";
 
 /** An engine version that a worker serves, and how many of it at once. */
 export interface ServedEngine {
@@ -14,6 +15,8 @@ export interface Registration {
   readonly id: string;
   /** Postgres' time when the row was written first. */
   readonly startedAt: Date;
+  /** Postgres' time, reckoned from the last heartbeat, in ms since 1970: see RecordClock. */
+  now(): number;
   /** Renews the lease at once where it may have run out, for example after the process was frozen. */
   ensureLease(): Promise<void>;
   /** Renews the lease whatever this process believes of it. */
@@ -52,7 +55,9 @@ export async function registerProcess(
      VALUES ($1, $2, $3, $4, now() + $5 * interval '1 millisecond') RETURNING now() AS now`,
     values,
   );
-  const startedAt = first.rows[0]?.now ?? new Date();
+  const startedAt = first.rows[0]?.now;
+  if (startedAt === undefined) throw new Error("Postgres said nothing");
+  const clock = createRecordClock(startedAt);
   let enqueuedThrough = () => startedAt;
   let served: ServedEngine[] = [];
   let draining = false;
@@ -64,7 +69,7 @@ export async function registerProcess(
   async function renew(): Promise<void> {
     const sentAt = performance.now();
     // Where others have taken the row away it is written anew, with what this process knows, all in one commit.
-    const { rows } = await db.pool.query<{ inserted: boolean }>({
+    const { rows } = await db.pool.query<{ inserted: boolean; now: Date }>({
       name: "renew-lease",
       text: `WITH renewed AS (
           INSERT INTO processes AS p (id, kind, host, pid, lease_until, enqueued_through, draining)
@@ -77,10 +82,11 @@ export async function registerProcess(
           SELECT $1, s.* FROM renewed, unnest($8::text[], $9::int[], $10::int[]) AS s WHERE renewed.inserted
           ON CONFLICT (engine_id, version, process_id) DO NOTHING
         )
-        SELECT inserted FROM renewed`,
+        SELECT inserted, now() AS now FROM renewed`,
       values: [...values, enqueuedThrough(), draining, ...columnsOf(served)],
     });
     renewedAt = sentAt;
+    if (rows[0] !== undefined) clock.hear(rows[0].now);
     if (rows[0]?.inserted === true) for (const hear of lost) hear();
   }
 
@@ -121,6 +127,7 @@ export async function registerProcess(
   return {
     id,
     startedAt,
+    now: () => clock.now(),
     async ensureLease() {
       if (performance.now() - renewedAt > leaseMs * 0.6) await renewOnce();
     },

@@ -4,8 +4,11 @@ import { decisionOf, grantable } from "./window-ask.ts";
 /** Beyond this many callers those whose windows ended, and then the oldest, are forgotten. */
 const maxCounters = 100_000;
 
-/** Counts in this process alone: what holds while the shared counter is away. */
-export function createLocalRateLimiter(windowSeconds: number, now = Date.now): RateLimiter {
+/**
+ * Counts in this process alone: what holds while the shared counter is away.
+ * @param now the time that callers are told the end of their window in, ms since 1970
+ */
+export function createLocalRateLimiter(windowSeconds: number, now: () => number): RateLimiter {
   const windowMs = windowSeconds * 1000;
   const counters = new Map<string, { used: number; endsAtMs: number }>();
 

@@ -17,6 +17,8 @@ export interface OpenRateLimiterOptions {
   readonly log: Pick<Log, "info" | "warn">;
   /** `tl_rate_limit_local`: 1 while this process counts alone. */
   readonly localGauge: { set(value: number): void };
+  /** The time that callers are told the end of a window in, where this process counts alone; ms since 1970. */
+  readonly now: () => number;
 }
 
 const probeEveryMs = 500;
@@ -24,7 +26,7 @@ const patienceAtStartMs = 500;
 
 /** The process's limiter: in Redis, in this process while Redis is away, or in Postgres without Redis. */
 export function openRateLimiter(options: OpenRateLimiterOptions): RateLimiter {
-  const { redis, pool, windowSeconds, log, localGauge } = options;
+  const { redis, pool, windowSeconds, log, localGauge, now } = options;
   if (redis === null) {
     localGauge.set(0);
     return createPostgresRateLimiter(pool, windowSeconds);
@@ -32,7 +34,7 @@ export function openRateLimiter(options: OpenRateLimiterOptions): RateLimiter {
   let wasLocal = false;
   const limiter = createFallingBackRateLimiter({
     shared: afterFirstConnect(redis, createRedisRateLimiter(redis, windowSeconds)),
-    local: createLocalRateLimiter(windowSeconds),
+    local: createLocalRateLimiter(windowSeconds, now),
     // The script itself, since a full or read-only Redis answers a PING but counts nothing.
     probe: () => takeFromWindow(redis, 1000, probeAsk),
     probeEveryMs,

@@ -105,6 +105,7 @@ describeWithRedis("the limiter while Redis is away", () => {
       windowSeconds: 60,
       log: { info: say, warn: say },
       localGauge: { set: (value) => void gauges.push(value) },
+      now: Date.now,
     });
     closers.push(
       () => limiter.close(),
@@ -194,6 +195,7 @@ describe("without Redis", () => {
       windowSeconds: 60,
       log: silent,
       localGauge: { set: () => undefined },
+      now: Date.now,
     });
     await expect(limiter.take("key:a", "requests", 10)).rejects.toThrow();
     await limiter.close();
