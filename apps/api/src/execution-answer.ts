@@ -4,9 +4,9 @@ import type { ExecutionRow, Include } from "@tl-engine/shared/executions/row.ts"
 import type { ApiDeps } from "./api-deps.ts";
 import type { ApiContext } from "./endpoint.ts";
 import { matchesTag } from "./entity-tag.ts";
-import { Refusal } from "./problem.ts";
 import { hold } from "./hold.ts";
 import { readInclude } from "./include.ts";
+import { executionNotFound, missing } from "./missing-execution.ts";
 import { readInteger, readQuery } from "./query.ts";
 import { retryAfterSeconds } from "./retry-after.ts";
 
@@ -18,18 +18,13 @@ export function readExecutionId(text: string): string | null {
   return uuid.test(id) ? id : null;
 }
 
-/** One text for an unknown execution, somebody else's, and one of another engine. */
-export function executionNotFound(): Refusal {
-  return new Refusal("execution_not_found", "There is no such execution");
-}
-
 export interface AskedExecution {
   /** As the caller wrote it. */
   idText: string;
   /** Query parameters that the address takes besides `wait` and `include`. */
   parameters?: readonly string[];
   /** Whether the execution belongs under the address that was asked. */
-  belongs?(row: ExecutionRow): boolean;
+  belongs?(row: Pick<ExecutionRow, "engine_id" | "version">): boolean;
 }
 
 const bare: Include = { output: false, input: false, attempts: false, calls: false };
@@ -45,7 +40,7 @@ function readWishes(c: ApiContext, parameters: readonly string[]) {
 
 /**
  * Answers with one execution; with `wait`, once it is done or (with If-None-Match) once its tag differs.
- * @throws Refusal 404, 400
+ * @throws Refusal 404, 410, 400
  */
 export async function answerExecution(
   c: ApiContext,
@@ -60,9 +55,10 @@ export async function answerExecution(
   try {
     wishes = readWishes(c, parameters);
   } catch (error) {
-    // 404 comes before 400, also where the query alone would settle it.
+    // 404 and 410 come before 400, also where the query alone would settle it.
     const row = await deps.reader.read(caller, id, bare);
-    throw row === null || !belongs(row) ? executionNotFound() : error;
+    if (row === null) throw await missing(deps, caller, id, belongs);
+    throw belongs(row) ? error : executionNotFound();
   }
   const { waitSeconds, include } = wishes;
   const known = c.req.header("if-none-match");
@@ -72,7 +68,8 @@ export async function answerExecution(
     waitSeconds === undefined
       ? await deps.reader.read(caller, id, include)
       : await hold(c, deps, id, { seconds: waitSeconds, include, until: isNews });
-  if (row === null || !belongs(row)) throw executionNotFound();
+  if (row === null) throw await missing(deps, caller, id, belongs);
+  if (!belongs(row)) throw executionNotFound();
   const etag = etagOf(row);
   c.header("ETag", etag);
   c.header("Cache-Control", "private, no-cache");

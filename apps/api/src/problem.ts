@@ -1,4 +1,10 @@
-import { problems, problemType, type ProblemCode, type ProblemError } from "@tl-engine/contract";
+import {
+  problems,
+  problemType,
+  type ProblemCode,
+  type ProblemError,
+  type Tombstone,
+} from "@tl-engine/contract";
 import type { Context } from "hono";
 import type { ApiEnv } from "./api-env.ts";
 
@@ -7,6 +13,8 @@ export interface RefusalFacts {
   /** The wrong members of the body, at most {@link maxProblemErrors} of which are shown. */
   errors?: readonly ProblemError[];
   limitBytes?: number;
+  /** What is left of what was asked for. */
+  tombstone?: Tombstone;
   /** Headers of the answer, such as Retry-After. */
   headers?: Readonly<Record<string, string>>;
 }
@@ -41,7 +49,7 @@ export function shorten(text: string): string {
 /** The body of a problem, RFC 9457. */
 export function problemBody(refusal: Refusal, requestId: string): string {
   const { status, title } = problems[refusal.code];
-  const { errors, limitBytes } = refusal.facts;
+  const { errors, limitBytes, tombstone } = refusal.facts;
   return JSON.stringify({
     type: problemType(refusal.code),
     title,
@@ -56,6 +64,7 @@ export function problemBody(refusal: Refusal, requestId: string): string {
       })),
     }),
     ...(limitBytes !== undefined && { limit_bytes: limitBytes }),
+    ...(tombstone && { tombstone }),
   });
 }
 

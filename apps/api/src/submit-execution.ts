@@ -14,6 +14,7 @@ import type { ApiContext } from "./endpoint.ts";
 import { engineNotFound } from "./engine-ref.ts";
 import { hold } from "./hold.ts";
 import { jsonText } from "./execution-answer.ts";
+import { executionPurged } from "./missing-execution.ts";
 import { requestFingerprint } from "./idempotency-key.ts";
 import { preferredWaitSeconds } from "./prefer.ts";
 import { Refusal } from "./problem.ts";
@@ -38,7 +39,7 @@ export interface AskedSubmit {
 
 /**
  * Records an execution, or finds the one that the same request was accepted as before, and answers.
- * @throws Refusal 404, 422, 503
+ * @throws Refusal 404, 410, 422, 503
  */
 export async function submitExecution(
   c: ApiContext,
@@ -105,6 +106,10 @@ async function answerSubmitted(
       "idempotency_mismatch",
       "This Idempotency-Key belongs to another request; a new request needs a new key",
     );
+  }
+  if (result.kind === "purged") {
+    c.set("executionId", result.id);
+    throw executionPurged(result.tombstone);
   }
   let described: AcceptedExecution & { run_at: Date | null } = {
     ...result.execution,

@@ -71,6 +71,8 @@ function hintFor({ code, retryAfterSeconds }: ProblemError): string | null {
       return "`tl engines` lists what there is";
     case "execution_not_found":
       return "A program sees its own executions alone; with --plane you see everybody's";
+    case "execution_purged":
+      return "Executions are kept for TL_RETENTION after they finished; what it did stands";
     case "rate_limited":
     case "unavailable":
       return `Try again ${later}`;

@@ -320,6 +320,22 @@ describe("status, list, cancel", () => {
     expect(api.requests[1]?.query).toEqual({ wait: "30" });
   });
 
+  test("one whose record has been removed is a refusal that says so", async () => {
+    const tombstone = {
+      execution_id: "0199",
+      status: "succeeded",
+      finished_at: "2026-11-24T09:39:02.491Z",
+    };
+    api.on(status, { status: 410, json: problem("execution_purged", 410, { tombstone }) });
+    for (const more of [[], ["--wait"]]) {
+      const purged = await tl(["status", "0199", ...more]);
+      expect(purged.code).toBe(1);
+      expect(purged.stderr).toMatch(/execution_purged, HTTP 410.*TL_RETENTION/);
+    }
+    const inJson = await tl(["status", "0199", "--json"]);
+    expect(JSON.parse(inJson.stderr)).toMatchObject({ code: "execution_purged", tombstone });
+  });
+
   test("an unknown one is a refusal with a hint", async () => {
     api.on(status, { status: 404, json: problem("execution_not_found", 404) });
     const run = await tl(["status", "0199"]);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createClient, type Client } from "./index.ts";
+import { createClient, ExecutionPurgedError, ProblemError, type Client } from "./index.ts";
 import { execution, problem, startScriptedServer, type ScriptedServer } from "./scripted-server.ts";
 
 let api: ScriptedServer;
@@ -10,11 +10,35 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
+const tombstone = {
+  execution_id: "id2",
+  status: "failed",
+  finished_at: "2026-11-24T09:39:02.491Z",
+};
+
+test("a purged execution is an error of its own, with what is left of it", async () => {
+  const problemOf410 = problem("execution_purged", 410, { tombstone });
+  api.on("GET /api/v1/executions/id2", { status: 410, json: problemOf410 });
+  api.on("POST /api/v1/engines/echo/execute", {
+    status: 410,
+    json: problem("execution_purged", 410),
+  });
+  for (const asked of [client.status("id2"), client.wait("id2")]) {
+    const error = await asked.catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(ExecutionPurgedError);
+    expect(error).toBeInstanceOf(ProblemError);
+    expect(error).toMatchObject({ code: "execution_purged", status: 410, tombstone });
+  }
+  const replay = client.run("echo", {}, { idempotencyKey: "k" });
+  await expect(replay).rejects.toMatchObject({ name: "ExecutionPurgedError", tombstone: null });
+  expect(api.requests).toHaveLength(3);
+});
+
 test("statuses asks a hundred ids at a time and joins the answers", async () => {
   const ids = Array.from({ length: 150 }, (_, i) => `id${i}`);
   api.on(
     "GET /api/v1/engines/status",
-    { status: 200, json: { executions: [execution()], not_found: ["id1"] } },
+    { status: 200, json: { executions: [execution()], not_found: ["id1"], purged: [tombstone] } },
     { status: 200, json: { executions: [execution()], not_found: [], not_included: ["id120"] } },
   );
   const batch = await client.statuses(ids, { include: ["output", "attempts"] });
@@ -23,7 +47,9 @@ test("statuses asks a hundred ids at a time and joins the answers", async () => 
   expect(batch.not_included).toEqual(["id120"]);
   expect(api.requests.map((r) => r.query["execution_id"]?.split(",").length)).toEqual([100, 50]);
   expect(api.requests[0]?.query["include"]).toBe("output,attempts");
-  expect(await client.statuses([])).toEqual({ executions: [], not_found: [], not_included: [] });
+  expect(batch.purged).toEqual([tombstone]);
+  const none = { executions: [], not_found: [], purged: [], not_included: [] };
+  expect(await client.statuses([])).toEqual(none);
   expect(api.requests).toHaveLength(2);
 });
 

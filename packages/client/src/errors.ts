@@ -1,5 +1,5 @@
 import type { Accepted, Execution } from "./engine-contract.ts";
-import type { Problem, ProblemCode } from "./wire.ts";
+import type { Problem, ProblemCode, Tombstone } from "./wire.ts";
 
 /** What every error of this client is an instance of. */
 export class TlError extends Error {
@@ -31,6 +31,21 @@ export class ProblemError extends TlError {
     this.status = facts.status;
     this.retryAfterSeconds = facts.retryAfterSeconds;
     this.requestId = facts.requestId ?? problem.request_id ?? null;
+  }
+}
+
+/**
+ * The execution is finished, and its record has been removed after its time of retention: `execution_purged`. Also the
+ * answer to a submit whose idempotency key belongs to such an execution; it is not run again.
+ */
+export class ExecutionPurgedError extends ProblemError {
+  override name = "ExecutionPurgedError";
+  /** Its id, how it ended and when; null where nothing more is known of it. */
+  readonly tombstone: Tombstone | null;
+
+  constructor(problem: Problem, facts: ConstructorParameters<typeof ProblemError>[1]) {
+    super(problem, facts);
+    this.tombstone = problem.tombstone ?? null;
   }
 }
 

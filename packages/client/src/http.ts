@@ -1,6 +1,11 @@
 import { cutOff } from "./abortable.ts";
 import type { CredentialHeaders } from "./credential.ts";
-import { ConnectionError, ProblemError, UnexpectedAnswerError } from "./errors.ts";
+import {
+  ConnectionError,
+  ExecutionPurgedError,
+  ProblemError,
+  UnexpectedAnswerError,
+} from "./errors.ts";
 import { retryAfterSeconds } from "./retry-after.ts";
 import type { Problem } from "./wire.ts";
 
@@ -105,7 +110,8 @@ function readAnswer(response: Response, text: string, url: string): HttpAnswer {
   }
   const body = parse(text);
   if (status >= 400 && isProblem(body)) {
-    throw new ProblemError(body, { status, retryAfterSeconds: retryAfter, requestId });
+    const Refusal = body.code === "execution_purged" ? ExecutionPurgedError : ProblemError;
+    throw new Refusal(body, { status, retryAfterSeconds: retryAfter, requestId });
   }
   if (status >= 400 || typeof body !== "object" || body === null) {
     throw new UnexpectedAnswerError(

@@ -20,6 +20,7 @@ export {
 export {
   ConnectionError,
   ExecutionFailedError,
+  ExecutionPurgedError,
   ProblemError,
   TlError,
   UnexpectedAnswerError,
@@ -40,5 +41,6 @@ export type {
   Priority,
   Problem,
   ProblemCode,
+  Tombstone,
   WaitReason,
 } from "./wire.ts";

@@ -1,6 +1,7 @@
 import type { Execution } from "./engine-contract.ts";
 import { pathOf } from "./path.ts";
 import type { Http } from "./retry.ts";
+import type { Tombstone } from "./wire.ts";
 
 /** What a status tells on request. `output` is for several ids and lists; one id has it always. */
 export type IncludePart = "attempts" | "calls" | "input" | "output";
@@ -15,11 +16,13 @@ export interface ExecutionBatch {
   executions: Execution[];
   /** Ids that are nobody's, or somebody else's. */
   not_found: string[];
+  /** What is left of those whose time of retention is over. */
+  purged: Tombstone[];
   /** Ids whose output was left out, since the answer was full. */
   not_included: string[];
 }
 
-/** @throws ProblemError `execution_not_found` */
+/** @throws ProblemError `execution_not_found` | ExecutionPurgedError */
 export async function readStatus<Output>(
   http: Http,
   id: string,
@@ -40,7 +43,7 @@ export async function readStatuses(
   ids: readonly string[],
   { include, signal }: ReadOptions = {},
 ): Promise<ExecutionBatch> {
-  const all: ExecutionBatch = { executions: [], not_found: [], not_included: [] };
+  const all: ExecutionBatch = { executions: [], not_found: [], purged: [], not_included: [] };
   for (let from = 0; from < ids.length; from += 100) {
     const answer = await http.send({
       method: "GET",
@@ -54,6 +57,7 @@ export async function readStatuses(
     const batch = answer.body as Partial<ExecutionBatch>;
     all.executions.push(...(batch.executions ?? []));
     all.not_found.push(...(batch.not_found ?? []));
+    all.purged.push(...(batch.purged ?? []));
     all.not_included.push(...(batch.not_included ?? []));
   }
   return all;

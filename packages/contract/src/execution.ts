@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { tombstoneSchema } from "./tombstone.ts";
 
 /** Every status of an execution, in the order in which it can go through them. */
 export const executionStatuses = [
@@ -202,6 +203,7 @@ export const executionBatchSchema = z
   .object({
     executions: z.array(executionSchema),
     not_found: z.array(z.string()),
+    purged: z.array(tombstoneSchema).optional(),
     not_included: z.array(z.string()).optional(),
   })
   .meta({ id: "ExecutionBatch" });

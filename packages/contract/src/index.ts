@@ -1,6 +1,7 @@
 export * from "./duration.ts";
 export * from "./scopes.ts";
 export * from "./problem.ts";
+export * from "./tombstone.ts";
 export * from "./execution.ts";
 export * from "./submit.ts";
 export * from "./engines.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { tombstoneSchema } from "./tombstone.ts";
 
 /** Every problem that the API answers with: code → HTTP status and title. */
 export const problems = {
@@ -13,6 +14,7 @@ export const problems = {
   idempotency_in_progress: { status: 409, title: "The first request with this key is in progress" },
   execution_finished: { status: 409, title: "The execution is finished" },
   key_revoked: { status: 409, title: "The key is revoked" },
+  execution_purged: { status: 410, title: "The execution's record has been removed" },
   payload_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The media type or coding is not supported" },
   invalid_input: { status: 422, title: "The request is not valid" },
@@ -42,6 +44,7 @@ export const problemSchema = z
     request_id: z.string(),
     errors: z.array(problemErrorSchema).optional(),
     limit_bytes: z.int().optional(),
+    tombstone: tombstoneSchema.optional(),
   })
   .meta({ id: "Problem" });
 export type Problem = z.infer<typeof problemSchema>;

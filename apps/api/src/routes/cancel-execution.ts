@@ -4,7 +4,8 @@ import { cancelExecution as cancel } from "@tl-engine/shared/executions/cancel.t
 import { describeExecution, etagOf } from "@tl-engine/shared/executions/describe.ts";
 import { checkNoBody } from "../check-no-body.ts";
 import type { Endpoint } from "../endpoint.ts";
-import { executionNotFound, jsonText, readExecutionId } from "../execution-answer.ts";
+import { jsonText, readExecutionId } from "../execution-answer.ts";
+import { executionNotFound, missing } from "../missing-execution.ts";
 import { anyCredential, executionIdParameter, json, problemsOf } from "../openapi-parts.ts";
 import { Refusal } from "../problem.ts";
 import { retryAfterSeconds } from "../retry-after.ts";
@@ -25,6 +26,7 @@ export const cancelExecution: Endpoint = {
       202: json("It runs, and was asked to stop", executionSchema, "ETag", "Retry-After"),
       ...problemsOf(
         "execution_not_found",
+        "execution_purged",
         "unsupported_media_type",
         "payload_too_large",
         "invalid_input",
@@ -40,12 +42,13 @@ export const cancelExecution: Endpoint = {
     c.set("executionId", id);
     const bare = { output: false, input: false, attempts: false, calls: false };
     await checkNoBody(c, deps, async () => {
-      if ((await deps.reader.read(caller, id, bare)) === null) throw executionNotFound();
+      const row = await deps.reader.read(caller, id, bare);
+      if (row === null) throw await missing(deps, caller, id);
     });
     const result = await cancel(deps.db.pool, deps.signals, caller, id);
     switch (result.kind) {
       case "not_found":
-        throw executionNotFound();
+        throw await missing(deps, caller, id);
       case "finished":
         throw new Refusal("execution_finished", "The execution is finished already");
       case "canceled":

@@ -45,7 +45,7 @@ export const engineStatus: Endpoint = {
         "Retry-After",
       ),
       304: notModified,
-      ...problemsOf("engine_not_found", "execution_not_found"),
+      ...problemsOf("engine_not_found", "execution_not_found", "execution_purged"),
     },
   }),
   access: (c) => (c.req.query("execution_id") === undefined ? "engines:read" : "executions:read"),

@@ -3,6 +3,7 @@ import { engineStatusListSchema, executionBatchSchema } from "@tl-engine/contrac
 import { seesEngine } from "@tl-engine/shared/callers/caller.ts";
 import { readEngineFigures } from "@tl-engine/shared/executions/figures.ts";
 import { readExecutions } from "@tl-engine/shared/executions/read.ts";
+import { readTombstones } from "@tl-engine/shared/executions/tombstones.ts";
 import { z } from "zod";
 import type { ApiDeps } from "../api-deps.ts";
 import type { ApiContext, Endpoint } from "../endpoint.ts";
@@ -10,6 +11,7 @@ import { describeEngineStatus } from "../engine-figures.ts";
 import { readExecutionId } from "../execution-answer.ts";
 import { answerExecutions } from "../execution-list-body.ts";
 import { readInclude } from "../include.ts";
+import { describeTombstone } from "../missing-execution.ts";
 import { anyCredential, json, problemsOf } from "../openapi-parts.ts";
 import { malformed, readList, readQuery } from "../query.ts";
 
@@ -26,14 +28,19 @@ async function answerAsked(c: ApiContext, deps: ApiDeps): Promise<Response> {
     output: false,
   });
   const byId = new Map(found.map((row) => [row.id, row]));
-  const isFound = (text: string) => byId.has(readExecutionId(text) ?? "");
+  const missing = [...new Set(ids)].filter((id) => !byId.has(id));
+  const buried =
+    missing.length === 0 ? [] : await readTombstones(deps.db.pool, c.get("caller"), missing);
+  const known = new Set([...byId.keys(), ...buried.map((one) => one.execution_id)]);
+  const isKnown = (text: string) => known.has(readExecutionId(text) ?? "");
   return answerExecutions(
     c,
     deps,
     [...new Set(ids)].flatMap((id) => byId.get(id) ?? []),
     include,
     {
-      not_found: asked.filter((text) => !isFound(text)),
+      not_found: asked.filter((text) => !isKnown(text)),
+      ...(buried.length > 0 && { purged: buried.map(describeTombstone) }),
     },
   );
 }

@@ -33,7 +33,7 @@ export const getExecution: Endpoint = {
     responses: {
       200: json("The execution", executionSchema, "ETag", "Retry-After"),
       304: notModified,
-      ...problemsOf("execution_not_found"),
+      ...problemsOf("execution_not_found", "execution_purged"),
     },
   }),
   access: "executions:read",

@@ -19,6 +19,7 @@ export const submitResponses = {
   ),
   ...problemsOf(
     "engine_not_found",
+    "execution_purged",
     "unsupported_media_type",
     "payload_too_large",
     "invalid_input",

@@ -135,6 +135,14 @@ describe("loadConfig", () => {
     ["TL_WORKER_ENGINES", "Echo"],
     ["TL_LEASE_SECONDS", "0"],
     ["TL_METRICS_PORT", "auto"],
+    // A slip of the pen must not remove everything at once.
+    ["TL_RETENTION", "0s"],
+    ["TL_RETENTION", "7"],
+    ["TL_RETENTION", "7s"],
+    ["TL_RETENTION", "-7d"],
+    ["TL_RETENTION", "999999999d"],
+    ["TL_TOMBSTONE_RETENTION", "0d"],
+    ["TL_TOMBSTONE_RETENTION", "23h"],
   ])("refuses %s=%s", (name, value) => {
     const problems = problemsOf(() => loadConfig({ [name]: value }));
     expect(problems).toHaveLength(1);

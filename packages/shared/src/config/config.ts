@@ -18,6 +18,8 @@ import {
 export const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 const mebibyte = 1024 * 1024;
+const minute = 60_000;
+const day = 86_400_000;
 const word = /^\S+$/;
 
 /** Every variable that tl-engine's processes read; the table is in the operations guide. */
@@ -52,8 +54,9 @@ const environment = z.object({
   TL_DRAIN_SECONDS: seconds(30, 0, 86_400),
   TL_RECONCILE_INTERVAL_MS: wholeNumber(1000, 10, 60_000),
   TL_OUTBOUND_ALLOW: variable("", (value) => ({ value })),
-  TL_RETENTION: duration("7d", 1000),
-  TL_TOMBSTONE_RETENTION: duration("90d", 1000),
+  TL_RETENTION: duration("7d", minute, 3_650 * day),
+  // An idempotency key counts for 24 h: what it stands for is known for at least as long.
+  TL_TOMBSTONE_RETENTION: duration("90d", day, 3_650 * day),
   TL_METRICS_PORT: wholeNumber(null, 0, 65_535),
   LOG_LEVEL: oneOf("info", logLevels),
 });

@@ -1,4 +1,4 @@
-import { parseDuration } from "@tl-engine/contract";
+import { formatDuration, parseDuration } from "@tl-engine/contract";
 import { z } from "zod";
 
 /** An unset variable and an empty one (as compose files pass them on) are the same. */
@@ -52,12 +52,12 @@ export function seconds(fallbackSeconds: number, min: number, max: number) {
 }
 
 /** A duration as on the wire (`7d`), as milliseconds. */
-export function duration(fallbackText: string, minMs: number) {
+export function duration(fallbackText: string, minMs: number, maxMs: number) {
   return variable(parseDuration(fallbackText) ?? NaN, (text): Reading<number> => {
     const value = parseDuration(text);
-    if (value !== null && value >= minMs) return { value };
+    if (value !== null && value >= minMs && value <= maxMs) return { value };
     return {
-      wrong: `must be a duration such as 12h or 7d and at least ${minMs / 1000}s, not ${quoted(text)}; or leave it out for ${fallbackText}.`,
+      wrong: `must be a duration such as 12h or 7d, from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, not ${quoted(text)}; or leave it out for ${fallbackText}.`,
     };
   });
 }

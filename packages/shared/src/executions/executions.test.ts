@@ -270,7 +270,7 @@ describe.each(["postgres", "redis"] as const)("executions, queue on %s", (backen
       Array.from({ length: 100 }, () => stack.submitter.submit(make())),
     );
     const ids = new Set(
-      results.map((result) => (result.kind === "mismatch" ? "" : result.execution.id)),
+      results.map((result) => ("execution" in result ? result.execution.id : result.kind)),
     );
     expect(ids.size).toBe(1);
     expect(results.filter(({ kind }) => kind === "accepted")).toHaveLength(1);

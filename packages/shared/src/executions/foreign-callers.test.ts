@@ -5,6 +5,9 @@ import { cancelExecution } from "./cancel.ts";
 import { listExecutions } from "./list.ts";
 import { createExecutionReader, readExecutions, type ExecutionReader } from "./read.ts";
 import type { CallerRef, Include } from "./row.ts";
+import { insertOldExecutions } from "../testing/old-executions.ts";
+import { purgePage } from "./purge.ts";
+import { readTombstones } from "./tombstones.ts";
 import { createWatcher, type Watcher } from "./watch.ts";
 
 // T8: whatever takes a caller finds nothing of another one's, and tl-plane alone finds all.
@@ -33,6 +36,8 @@ let reader: ExecutionReader;
 let watcher: Watcher;
 let queued = "";
 let done = "";
+/** Two that have left the record. */
+let purged: string[] = [];
 beforeAll(async () => {
   database = await freshDatabase();
   stack = await openStack({ databaseUrl: database.url, redisUrl: null });
@@ -44,7 +49,7 @@ beforeAll(async () => {
     const result = await submitter.submit(
       newExecution({ callerId: owner.id, engineId: "t8", idempotency, delayMs, tags: ["t8"] }),
     );
-    if (result.kind === "mismatch") throw new Error("the key is new");
+    if (!("execution" in result)) throw new Error("the key is new");
     return result.execution.id;
   };
   queued = await submit("its-key", 3_600_000);
@@ -56,6 +61,10 @@ beforeAll(async () => {
   );
   const { dispatch, attempt } = started!;
   await settler.settle({ id: done, dispatch, attempt, outcome: "succeeded", outputText: '"x"' });
+  const old = { count: 2, daysOld: 9, finishedDaysAgo: 8, callerId: owner.id };
+  purged = await insertOldExecutions(db.pool, old);
+  const after = "00000000-0000-0000-0000-000000000000";
+  await purgePage(db.pool, { leg: "past", after, retentionMs: 7 * 86_400_000, slackMs: 0 });
 });
 afterAll(async () => {
   watcher?.close();
@@ -104,6 +113,26 @@ const ways: Record<string, (caller: CallerRef) => Promise<string[]>> = {
       )
     ).flatMap((row) => row?.id ?? []),
 };
+
+/** Each way to what is left of the two that were purged. */
+const waysToTombstones: Record<string, (caller: CallerRef) => Promise<string[]>> = {
+  readTombstones: async (caller) =>
+    (await readTombstones(stack.db.pool, caller, [...purged, unknownId])).map(
+      (row) => row.execution_id,
+    ),
+  "reader, for tombstones": async (caller) =>
+    (await Promise.all(purged.map((id) => reader.readTombstone(caller, id)))).flatMap(
+      (row) => row?.execution_id ?? [],
+    ),
+  "reader, for tombstones, in one batch with the owner": async (caller) => {
+    // The first one is in flight, and the others share the next.
+    const asked = [owner, owner, caller, plane].map((one) =>
+      Promise.all(purged.map((id) => reader.readTombstone(one, id))),
+    );
+    const [, , mine] = await Promise.all(asked);
+    return (mine ?? []).flatMap((row) => row?.execution_id ?? []);
+  },
+};
 const list = (caller: CallerRef, filters: Parameters<typeof listExecutions>[2]) =>
   listExecutions(stack.db.pool, caller, filters, { beforeId: null, limit: 100 }, everything);
 const ids = ({ rows }: { rows: { id: string }[] }): string[] => rows.map(({ id }) => id);
@@ -116,6 +145,17 @@ describe.each(Object.entries(ways))("%s", (_name, find) => {
   test("finds both for their owner and for tl-plane", async () => {
     expect((await find(owner)).toSorted()).toEqual([queued, done].toSorted());
     expect((await find(plane)).toSorted()).toEqual([queued, done].toSorted());
+  });
+});
+
+describe.each(Object.entries(waysToTombstones))("%s", (_name, find) => {
+  test.each(strangers)("finds nothing for $kind $id", async (stranger) => {
+    expect(await find(stranger)).toEqual([]);
+  });
+
+  test("finds both for their owner and for tl-plane", async () => {
+    expect((await find(owner)).toSorted()).toEqual(purged.toSorted());
+    expect((await find(plane)).toSorted()).toEqual(purged.toSorted());
   });
 });
 

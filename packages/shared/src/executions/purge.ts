@@ -74,6 +74,8 @@ WITH page AS MATERIALIZED (
   RETURNING e.id, e.finished_at, e.version, e.status, e.caller_id, e.engine_id
 ), forgotten AS (
   DELETE FROM outbound_calls c USING calls WHERE c.id = calls.id
+), forgotten_too AS (
+  DELETE FROM late_results l USING gone WHERE l.execution_id = gone.id
 ), buried AS (
   INSERT INTO execution_tombstones (execution_id, finished_at, version, status, caller_id, engine_id)
   SELECT id, finished_at, version, status, caller_id, engine_id FROM gone ON CONFLICT (execution_id) DO NOTHING

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { createBatcher, type Batcher } from "../batch/batcher.ts";
 import { executionColumns, type CallerRef, type ExecutionRow, type Include } from "./row.ts";
+import { createTombstoneReader, type TombstoneRow } from "./tombstones.ts";
 
 /**
  * Reads executions by id, in no particular order. Ids that do not exist and those of other callers are missing in the
@@ -51,6 +52,11 @@ function includeName(include: Include): string {
 export interface ExecutionReader {
   /** null where the caller has no such execution. @throws what Postgres says */
   read(caller: CallerRef, id: string, include: Include): Promise<ExecutionRow | null>;
+  /**
+   * What is left of an execution that `read` did not find; null where the caller never had one. An execution and its
+   * tombstone change places in one commit, so that whoever asks in this order finds one of them. @throws what Postgres says
+   */
+  readTombstone(caller: CallerRef, id: string): Promise<TombstoneRow | null>;
 }
 
 /** See {@link ExecutionReader}. */
@@ -79,5 +85,8 @@ export function createExecutionReader(pool: pg.Pool): ExecutionReader {
     }
     return batcher;
   }
-  return { read: (caller, id, include) => batcherFor(include).add({ caller, id }) };
+  return {
+    read: (caller, id, include) => batcherFor(include).add({ caller, id }),
+    readTombstone: createTombstoneReader(pool),
+  };
 }

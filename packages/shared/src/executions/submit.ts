@@ -5,6 +5,7 @@ import { isUnavailable } from "../db/error-class.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Enqueuer } from "./enqueuer.ts";
 import type { FaultHooks } from "./hooks.ts";
+import type { TombstoneRow } from "./tombstones.ts";
 import { priorityRank, recordExecutions, type NewExecution, type Recorded } from "./record.ts";
 
 /** What a submit's answer says of an execution. */
@@ -16,10 +17,15 @@ export interface AcceptedExecution {
   created_at: Date;
 }
 
-/** `replayed`: the same request was accepted before; `mismatch`: its key belongs to another request. */
+/**
+ * `replayed`: the same request was accepted before; `purged`: it was, and what it came to has been removed since (its
+ * tombstone is null where that has gone too); `mismatch`: its key belongs to another request.
+ */
 export type SubmitResult =
   | { kind: "accepted" | "replayed"; execution: AcceptedExecution }
+  | { kind: "purged"; id: string; tombstone: Buried | null }
   | { kind: "mismatch" };
+type Buried = Pick<TombstoneRow, "execution_id" | "status" | "finished_at">;
 
 export interface Submitter {
   /**
@@ -30,6 +36,11 @@ export interface Submitter {
   /** What an earlier request with this key came to, if there is one. */
   findReplay(callerId: string, key: string, requestHash: Buffer): Promise<SubmitResult | null>;
 }
+
+type Replay = { request_hash: Buffer; execution_id: string } & {
+  last_status: TombstoneRow["status"] | null;
+  finished_at: Date | null;
+} & (AcceptedExecution | { id: null });
 
 export interface SubmitterOptions {
   db: Database;
@@ -121,16 +132,24 @@ export function createSubmitter({
     key: string,
     requestHash: Buffer,
   ): Promise<SubmitResult | null> {
-    const { rows } = await db.pool.query<AcceptedExecution & { request_hash: Buffer }>({
+    const { rows } = await db.pool.query<Replay>({
       name: "find-replay",
-      text: `SELECT k.request_hash, e.id, e.engine_id, e.version, e.status, e.created_at
-        FROM idempotency_keys k JOIN executions e ON e.id = k.execution_id
+      text: `SELECT k.request_hash, k.execution_id, e.id, e.engine_id, e.version, e.status, e.created_at,
+          t.status AS last_status, t.finished_at
+        FROM idempotency_keys k LEFT JOIN executions e ON e.id = k.execution_id
+        LEFT JOIN execution_tombstones t ON t.execution_id = k.execution_id
         WHERE k.caller_id = $1 AND k.key = $2 AND k.created_at >= now() - interval '24 hours'`,
       values: [callerId, key],
     });
     const found = rows[0];
     if (found === undefined) return null;
     if (!found.request_hash.equals(requestHash)) return { kind: "mismatch" };
+    // A key is kept for its 24 h whatever the time of retention is: it never makes a second execution.
+    if (found.id === null) {
+      const { execution_id, last_status: status, finished_at } = found;
+      const tombstone = status && finished_at && { execution_id, status, finished_at };
+      return { kind: "purged", id: execution_id, tombstone };
+    }
     return { kind: "replayed", execution: found };
   }
 

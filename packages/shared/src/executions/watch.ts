@@ -53,9 +53,13 @@ export function createWatcher({ pool, reader, signals, onError }: WatcherOptions
     maxItems: 10_000,
     lanes: 1,
     async run(ids) {
+      const gone = new Set(ids);
       for (const row of await readExecutions(pool, everybody, ids, bare)) {
+        gone.delete(row.id);
         for (const one of waiting.get(row.id) ?? []) if (one.until(row)) one.wake();
       }
+      // It has left the record: there is nothing to wait for any more.
+      for (const id of gone) for (const one of waiting.get(id) ?? []) one.wake();
       return ids.map(() => undefined);
     },
   });
