@@ -11,6 +11,8 @@ export interface ReadinessOptions {
   /** Why this process cannot record yet; null once it can. */
   waitsFor(): string | null;
   isClosing(): boolean;
+  /** What was found about the surroundings. */
+  degraded(): string[];
 }
 
 /** Answers within this time also where nobody answers us, ms. */
@@ -35,7 +37,10 @@ export function createReadiness(options: ReadinessOptions): () => Promise<Ready>
     return {
       status: reasons.length === 0 ? "ready" : "not_ready",
       reasons,
-      degraded: redis === undefined ? [] : redis?.ok === true ? redis.reasons : ["redis"],
+      degraded: [
+        ...(redis === undefined ? [] : redis?.ok === true ? redis.reasons : ["redis"]),
+        ...options.degraded(),
+      ],
     };
   };
 }

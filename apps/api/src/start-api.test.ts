@@ -68,7 +68,10 @@ test("started before Postgres and its migrations: waits, not ready; ready once t
   const postgres = await startPrivatePostgres();
   cleanUps.push(() => postgres.remove());
   await postgres.stop();
-  const api = await start({ DATABASE_URL: postgres.url });
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line) };
+  const log = createLog({ level: "info", app: "api", destination });
+  const api = await start({ DATABASE_URL: postgres.url }, log);
   expect((await ask(api, "/healthz")).status).toBe(200);
   expect(await ready(api)).toEqual({ status: "not_ready", reasons: ["postgres"], degraded: [] });
   expect((await submit(api)).status).toBe(503);
@@ -77,6 +80,9 @@ test("started before Postgres and its migrations: waits, not ready; ready once t
     .poll(async () => (await ready(api)).reasons, { timeout: 10_000 })
     .toEqual(["migrations"]);
   expect((await submit(api)).status).toBe(503);
+  expect(lines.join("")).toContain('"msg":"waiting for migrations: npm run migrate"');
+  // Whoever looks for what is not there yet has nothing to add.
+  await expect.poll(() => tellOfCatalogue(postgres.url), { timeout: 10_000 }).toBeGreaterThan(0);
   await migrate(postgres.url);
   await expect
     .poll(() => ready(api), { timeout: 10_000 })
@@ -84,7 +90,25 @@ test("started before Postgres and its migrations: waits, not ready; ready once t
   await api.started;
   await publish(postgres.url);
   await expect.poll(async () => (await submit(api)).status, { timeout: 10_000 }).toBe(202);
+  expect(lines.filter((line) => line.includes("42P01"))).toEqual([]);
+  // The tests' servers do without fsync: said once it works, with what mends it.
+  await expect.poll(() => lines.join("")).toContain('"finding":"postgres.fsync","remedy":"psql');
 });
+
+/** Says that the catalogue has changed. @returns how many statements have failed in this database so far */
+async function tellOfCatalogue(url: string): Promise<number> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query("NOTIFY tl_signal_catalogue");
+    const { rows } = await client.query<{ failed: number }>(
+      "SELECT xact_rollback::int AS failed FROM pg_stat_database WHERE datname = current_database()",
+    );
+    return rows[0]?.failed ?? 0;
+  } finally {
+    await client.end();
+  }
+}
 
 test("Postgres away: 503 with Retry-After within 3 s, nothing worse; back: as before", async () => {
   const postgres = await startPrivatePostgres();

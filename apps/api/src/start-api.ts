@@ -9,6 +9,10 @@ import { createTurnReporter } from "@tl-engine/shared/executions/report-turns.ts
 import { createRetention } from "@tl-engine/shared/executions/retention.ts";
 import { createWatcher } from "@tl-engine/shared/executions/watch.ts";
 import { createKeyVerifier } from "@tl-engine/shared/keys/verify-key.ts";
+import {
+  watchSurroundings,
+  type SurroundingsWatch,
+} from "@tl-engine/shared/doctor/watch-surroundings.ts";
 import { createErrorLog } from "@tl-engine/shared/log/error-log.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import { createApiMetrics } from "@tl-engine/shared/metrics/api-metrics.ts";
@@ -16,6 +20,8 @@ import { createReconcilerMetrics } from "@tl-engine/shared/metrics/reconciler-me
 import { createMetrics } from "@tl-engine/shared/metrics/registry.ts";
 import { createRetentionMetrics } from "@tl-engine/shared/metrics/retention-metrics.ts";
 import { serveMetrics, type MetricsServer } from "@tl-engine/shared/metrics/serve-metrics.ts";
+import { poolSize } from "@tl-engine/shared/process/connections.ts";
+import { waitingWords } from "@tl-engine/shared/process/waiting-words.ts";
 import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
 import { openRateLimiter } from "@tl-engine/shared/rate-limit/open-rate-limiter.ts";
 import { openRedis } from "@tl-engine/shared/redis/open-redis.ts";
@@ -47,7 +53,6 @@ export interface RunningApi {
   stop(): Promise<void>;
 }
 
-const maxConnections = 20;
 const defaultMetricsPort = 9464;
 
 /** Builds the API process: the only place where its parts are made and put together. */
@@ -64,7 +69,7 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
 
   const db = openDatabase({
     url: databaseUrl,
-    max: maxConnections,
+    max: poolSize.api,
     applicationName: "tl-api",
     onError,
   });
@@ -80,7 +85,10 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     localGauge: metrics.rateLimitLocal,
     now: () => recording.now(),
   });
-  const catalogue = createCatalogue(db, signals, onError);
+  const catalogue = createCatalogue(db, signals, (error) => {
+    // Its tables are not there yet, which was said already.
+    if (recording.waitsFor() !== "migrations") onError(error);
+  });
   const reader = createExecutionReader(db.pool);
   const watcher = createWatcher({ pool: db.pool, reader, signals, onError });
   const keys = createKeyVerifier({ db, signals, onError });
@@ -101,15 +109,24 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
       onError,
       ...reportRetention(createRetentionMetrics(registry)),
     }),
-    onWait: (reason) => log.info({ reason }, "waiting"),
+    onWait: (reason) => log.info({ reason }, waitingWords(reason)),
     ...(hooks && { hooks }),
   });
+  let surroundings: SurroundingsWatch | null = null;
+  recording.started.then(
+    () => {
+      // Beside the work: it delays nothing and ends nothing.
+      if (!closing) surroundings = watchSurroundings({ config, pool: db.pool, redis, log });
+    },
+    () => undefined,
+  );
   const readiness = createReadiness({
     db,
     queue,
     onRedis: redisUrl !== null,
     waitsFor: () => recording.waitsFor(),
     isClosing,
+    degraded: () => surroundings?.degraded() ?? [],
   });
 
   const app = createApp({
@@ -144,6 +161,7 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     },
   });
   const closeParts = async (): Promise<void> => {
+    surroundings?.stop();
     watcher.close();
     catalogue.close();
     await recording.stop();

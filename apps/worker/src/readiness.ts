@@ -8,16 +8,19 @@ export interface ReadinessOptions {
   queue(): Queue | null;
   /** Why this worker takes nothing yet, or any more; null while it does. */
   waitsFor(): string | null;
+  /** What was found about the surroundings. */
+  degraded(): string[];
 }
 
 /** Answers within this time also where nobody answers us, ms. */
 const patienceMs = 1_500;
 
 /** Whether the worker is able to work: it needs Postgres, its queue, and its engines loaded. */
-export function createReadiness({ db, queue, waitsFor }: ReadinessOptions): () => Promise<Ready> {
+export function createReadiness(options: ReadinessOptions): () => Promise<Ready> {
+  const { db, queue, waitsFor } = options;
   return async () => {
     const reasons: string[] = [];
-    const degraded: string[] = [];
+    const degraded = options.degraded();
     const waiting = waitsFor();
     if (waiting !== null) reasons.push(waiting);
     const [database, health] = await Promise.all([
@@ -26,7 +29,7 @@ export function createReadiness({ db, queue, waitsFor }: ReadinessOptions): () =
     ]);
     if (database === null && !reasons.includes("postgres")) reasons.push("postgres");
     if (health === null || !health.ok) reasons.push("queue");
-    else degraded.push(...health.reasons);
+    else degraded.unshift(...health.reasons);
     return { status: reasons.length === 0 ? "ready" : "not_ready", reasons, degraded };
   };
 }

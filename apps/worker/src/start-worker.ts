@@ -12,6 +12,10 @@ import { createTurnReporter } from "@tl-engine/shared/executions/report-turns.ts
 import { createReconciler } from "@tl-engine/shared/executions/reconcile.ts";
 import { createRetention } from "@tl-engine/shared/executions/retention.ts";
 import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts";
+import {
+  watchSurroundings,
+  type SurroundingsWatch,
+} from "@tl-engine/shared/doctor/watch-surroundings.ts";
 import { createErrorLog } from "@tl-engine/shared/log/error-log.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import { createReconcilerMetrics } from "@tl-engine/shared/metrics/reconciler-metrics.ts";
@@ -19,7 +23,9 @@ import { createMetrics } from "@tl-engine/shared/metrics/registry.ts";
 import { createRetentionMetrics } from "@tl-engine/shared/metrics/retention-metrics.ts";
 import { serveMetrics } from "@tl-engine/shared/metrics/serve-metrics.ts";
 import { createWorkerMetrics } from "@tl-engine/shared/metrics/worker-metrics.ts";
+import { poolSize } from "@tl-engine/shared/process/connections.ts";
 import { registerProcess } from "@tl-engine/shared/process/registry.ts";
+import { waitingWords } from "@tl-engine/shared/process/waiting-words.ts";
 import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
 import type { Queue } from "@tl-engine/shared/queue/queue.ts";
 import { openRedis } from "@tl-engine/shared/redis/open-redis.ts";
@@ -50,6 +56,8 @@ export interface StartWorkerOptions {
   replaceEngines?: boolean;
   /** Hears that this worker lives and does not work: it has to be started anew. */
   onStuck(reason: string): void;
+  /** Hears that it can never work on this queue, however often it is started. */
+  onUnfit(reason: string): void;
   /** Places where a fault test may interfere; production passes none. */
   hooks?: FaultHooks;
 }
@@ -62,7 +70,6 @@ export interface RunningWorker {
   stop(hurry: AbortSignal): Promise<void>;
 }
 
-const maxConnections = 10;
 const defaultMetricsPort = 9465;
 /** Closing connections to what does not answer takes no longer than this altogether, ms. */
 const closingMs = 4_000;
@@ -83,22 +90,28 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
 
   const db = openDatabase({
     url: databaseUrl,
-    max: maxConnections,
+    max: poolSize.worker,
     applicationName: "tl-worker",
     onError,
   });
   let waiting: string | null = "engines";
   let openedQueue: Queue | null = null;
   const waitFor = (reason: string): void => {
-    if (reason !== waiting) log.info({ reason }, "waiting");
+    if (reason !== waiting) log.info({ reason }, waitingWords(reason));
     waiting = reason;
   };
+  let surroundings: SurroundingsWatch | null = null;
   const metricsServer = await serveMetrics({
     port: config.metricsPort,
     defaultPort: defaultMetricsPort,
     host: config.host,
     registry,
-    ready: createReadiness({ db, queue: () => openedQueue, waitsFor: () => waiting }),
+    ready: createReadiness({
+      db,
+      queue: () => openedQueue,
+      waitsFor: () => waiting,
+      degraded: () => [...(surroundings?.degraded() ?? [])],
+    }),
     onError,
   });
   /** What has to be closed, in the order in which it was opened. */
@@ -114,7 +127,11 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     const all = await describeEngines(modules, { resolveFrom, env: options.engineEnv });
     const chosen = chooseEngines(all, config.workerEngines);
 
-    await waitForRecord(db, waitFor, stopping.signal);
+    const onWait = (reason: string, why?: unknown): void => {
+      waitFor(reason);
+      if (why !== undefined) onError(why);
+    };
+    await waitForRecord(db, onWait, stopping.signal);
     const registration = await untilAvailable(
       () => registerProcess(db, { kind: "worker", leaseMs, onError }),
       patience,
@@ -147,7 +164,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
         used.set(0);
         return serving;
       });
-    if (redisUrl === null) await checkConnections(db, engines.length, maxConnections + 8);
+    if (redisUrl === null) await checkConnections(db, engines.length);
 
     const queue = openQueue({
       redisUrl,
@@ -255,6 +272,15 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       { worker_id: registration.id, engines: engines.map(({ name }) => name) },
       "taking work",
     );
+    // Beside the work: it delays nothing.
+    surroundings = watchSurroundings({
+      config,
+      pool: db.pool,
+      redis,
+      log,
+      onUnfit: ({ title, detail }) => options.onUnfit(`${title}: ${detail}`),
+    });
+    closers.push(() => surroundings?.stop());
   }
 
   const started = start();

@@ -36,6 +36,7 @@ try {
       ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }),
     },
     onStuck: (reason) => stop(reason, 1),
+    onUnfit: (reason) => stop(reason, cannotStart),
     replaceEngines: process.argv.includes("--replace-engines"),
   });
   log.info({ port: worker.metricsPort }, "metrics");

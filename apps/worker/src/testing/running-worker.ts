@@ -52,6 +52,7 @@ export function startTestWorker({
     engineEnv: {},
     onStuck: (reason) => log.error({ reason }, "stuck"),
     onUnfit: (reason) => log.error({ reason }, "unfit"),
+    onUnfit: (reason) => log.error({ reason }, "unfit"),
     ...(hooks === undefined ? {} : { hooks }),
   });
 }

@@ -7,6 +7,7 @@ import {
   type PostgresQueueBackend,
 } from "bullmq";
 import pg from "pg";
+import { queuePoolSize } from "../process/connections.ts";
 import type { Backend, JobData } from "./bullmq-queue.ts";
 import { queueSchema } from "./migrate-queue.ts";
 
@@ -26,7 +27,7 @@ export function makePostgresBackend(options: PostgresBackendOptions): Backend {
   const pool = new pg.Pool({
     connectionString: options.url,
     // A pool smaller than the number of queues never gets ready.
-    max: options.consumed + 8,
+    max: queuePoolSize(options.consumed),
     application_name: "tl-queue",
     connectionTimeoutMillis: 2_000,
     keepAlive: true,
