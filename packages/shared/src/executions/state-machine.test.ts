@@ -2,13 +2,15 @@ import type { ExecutionStatus } from "@tl-engine/contract";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freshDatabase, type FreshDatabase } from "../../../../test/services.ts";
-import { freshEngineId, newExecution, openStack, type Stack } from "../testing/stack.ts";
+import { freshEngineId, newExecution, noBacklog, openStack, type Stack } from "../testing/stack.ts";
 import { cancelExecution } from "./cancel.ts";
 import { fillPlaces } from "./ceiling.ts";
 import { endOverdue } from "./end-overdue.ts";
 import { giveBack } from "./give-back.ts";
 import { makeDueReady } from "./make-ready.ts";
+import { refill } from "./refill.ts";
 import { maxLosses, moves } from "./state.ts";
+import { createSubmitter, type Submitter } from "./submit.ts";
 import { takeBackLost } from "./take-back.ts";
 
 const plane = { kind: "plane", id: "plane" } as const;
@@ -17,10 +19,17 @@ const failure = { code: "engine_error", detail: "no luck", retryable: true } as 
 const ceiling = 2;
 let database: FreshDatabase;
 let stack: Stack;
+let submitter: Submitter;
+/** Whether what is submitted has to wait for its turn. */
+let full = false;
 
 beforeAll(async () => {
   database = await freshDatabase();
   stack = await openStack({ databaseUrl: database.url, redisUrl: null });
+  const { db, enqueuer, registration } = stack;
+  const backlog = { ...noBacklog, plan: (engines: readonly unknown[]) => engines.map(() => !full) };
+  const ensureLease = () => registration.ensureLease();
+  submitter = createSubmitter({ db, enqueuer, backlog, ensureLease });
 });
 afterAll(async () => {
   await stack?.close();
@@ -30,19 +39,20 @@ afterAll(async () => {
 /** What is known of an execution without looking at the record. */
 interface Model {
   id: string;
+  callerId: string;
   status: ExecutionStatus;
   dispatch: number;
   attempt: number;
   losses: number;
   started: boolean;
   /** Why it is not ready though it is queued. */
-  waits: "due" | "ceiling" | null;
+  waits: "due" | "ceiling" | "turn" | null;
   cancelAsked: boolean;
   effect: "prevented" | "aborted" | "too_late" | null;
 }
 
 type Command =
-  | { kind: "submit"; delayed: boolean }
+  | { kind: "submit"; delayed: boolean; full: boolean; callerId: string }
   | { kind: "start"; of: number[]; stale: number; limited: boolean }
   | { kind: "settle"; of: number; stale: number; outcome: "succeeded" | "failed" | "retry" }
   | { kind: "give back"; of: number; stale: number }
@@ -50,13 +60,22 @@ type Command =
   | { kind: "lose worker"; of: number }
   | { kind: "make due ready" }
   | { kind: "fill places" }
+  | { kind: "refill"; window: number }
   | { kind: "pass deadline"; of: number };
 
 const of = fc.nat({ max: 3 });
 /** Mostly the dispatch that counts, at times an older or a newer one. */
 const stale = fc.constantFrom(0, 0, 0, 0, 0, -1, 1);
 const kinds: [weight: number, fc.Arbitrary<Command>][] = [
-  [3, fc.record({ kind: fc.constant("submit"), delayed: fc.boolean() })],
+  [
+    3,
+    fc.record({
+      kind: fc.constant("submit"),
+      delayed: fc.boolean(),
+      full: fc.boolean(),
+      callerId: fc.constantFrom("key:a", "key:b"),
+    }),
+  ],
   [
     8,
     fc.record({
@@ -80,6 +99,7 @@ const kinds: [weight: number, fc.Arbitrary<Command>][] = [
   [6, fc.record({ kind: fc.constant("lose worker"), of: fc.nat({ max: 1 }) })],
   [2, fc.record({ kind: fc.constant("make due ready") })],
   [2, fc.record({ kind: fc.constant("fill places") })],
+  [3, fc.record({ kind: fc.constant("refill"), window: fc.integer({ min: 1, max: 6 }) })],
   [1, fc.record({ kind: fc.constant("pass deadline"), of })],
 ] as [number, fc.Arbitrary<Command>][];
 /** Each program leaves some moves out, so that others come often enough to get far. */
@@ -110,16 +130,20 @@ async function step(engineId: string, models: Model[], command: Command): Promis
   const pick = (index: number): Model | undefined => models[index % Math.max(1, models.length)];
   switch (command.kind) {
     case "submit": {
-      const execution = newExecution({ engineId, delayMs: command.delayed ? 3_600_000 : null });
-      await stack.submitter.submit(execution);
+      const { callerId } = command;
+      const delayMs = command.delayed ? 3_600_000 : null;
+      const execution = newExecution({ engineId, callerId, delayMs });
+      full = command.full;
+      await submitter.submit(execution);
       models.push({
         id: execution.id,
+        callerId,
         status: command.delayed ? "scheduled" : "queued",
         dispatch: 0,
         attempt: 0,
         losses: 0,
         started: false,
-        waits: command.delayed ? "due" : null,
+        waits: command.delayed ? "due" : command.full ? "turn" : null,
         cancelAsked: false,
         effect: null,
       });
@@ -229,10 +253,25 @@ async function step(engineId: string, models: Model[], command: Command): Promis
       await pool.query("UPDATE executions SET due_at = now() WHERE due_at IS NOT NULL");
       const waiting = models.filter((model) => model.waits === "due");
       expect(await makeDueReady(pool, stack.enqueuer, stack.backlog)).toBe(waiting.length);
+      // Nobody goes ahead of those who wait for their turn.
+      const turns = models.some((model) => model.waits === "turn");
       for (const model of waiting) {
         model.status = "queued";
-        model.waits = null;
+        model.waits = turns ? "turn" : null;
       }
+      return;
+    }
+    case "refill": {
+      const engine = { engineId, version: 1 };
+      const pace = { slots: 0, ahead: command.window, apis: 1 };
+      const { moved } = await refill(pool, stack.enqueuer, engine, pace, "");
+      const ahead = models.filter(
+        ({ status, waits }) => status === "queued" && (waits === null || waits === "ceiling"),
+      ).length;
+      const room = ahead * 2 <= command.window ? command.window - ahead : 0;
+      const filled = inTurns(models.filter(({ waits }) => waits === "turn")).slice(0, room);
+      for (const model of filled) model.waits = null;
+      expect(moved).toBe(filled.length);
       return;
     }
     case "fill places": {
@@ -261,6 +300,14 @@ async function step(engineId: string, models: Model[], command: Command): Promis
   }
 }
 
+/** Callers in turn, each one's oldest first. */
+function inTurns(waiting: Model[]): Model[] {
+  const byId = (a: Model, b: Model) => (a.id < b.id ? -1 : 1);
+  const turnOf = (model: Model) =>
+    waiting.filter((one) => one.callerId === model.callerId && one.id < model.id).length;
+  return waiting.toSorted((a, b) => turnOf(a) - turnOf(b) || byId(a, b));
+}
+
 const counted = ["scheduled", "queued", "running", "succeeded", "failed", "canceled", "expired"];
 
 /** What the record says, in the model's words, and whatever must hold of every row. */
@@ -271,11 +318,12 @@ async function check(
   seen: Map<string, ExecutionStatus>,
 ): Promise<void> {
   const { rows } = await stack.db.pool.query(
-    `SELECT id, status, dispatch, attempt, losses, started_at IS NOT NULL AS started,
-       CASE WHEN due_at IS NOT NULL THEN 'due' WHEN wait_reason IS NOT NULL THEN 'ceiling' END AS waits,
+    `SELECT id, caller_id AS "callerId", status, dispatch, attempt, losses, started_at IS NOT NULL AS started,
+       CASE WHEN due_at IS NOT NULL THEN 'due' WHEN wait_reason = 'dispatch_pending' THEN 'turn' WHEN wait_reason IS NOT NULL THEN 'ceiling' END AS waits,
        cancel_requested_at IS NOT NULL AS "cancelAsked", cancel_effect AS effect,
        CASE status WHEN 'running' THEN worker_id IS NOT NULL AND ready_at IS NOT NULL WHEN 'scheduled' THEN due_at IS NOT NULL
          WHEN 'queued' THEN (ready_at IS NOT NULL AND enqueuer IS NOT NULL) OR due_at IS NOT NULL OR wait_reason = 'engine_concurrency'
+           OR (wait_reason = 'dispatch_pending' AND waiting_since IS NOT NULL)
          ELSE due_at IS NULL AND wait_reason IS NULL AND finished_at >= created_at
            AND (status = 'failed') = (error IS NOT NULL) AND (status = 'succeeded') = (output IS NOT NULL) END AS owned,
        (deadline_at IS NULL) = (finished_at IS NOT NULL) AS "hasDeadline", e.*::text AS whole
@@ -296,7 +344,8 @@ async function check(
   }
   const sums = counted.map((status) => `coalesce(sum(${status}), 0)::int AS ${status}`).join(", ");
   const counters = await stack.db.pool.query(
-    `SELECT ${sums}, coalesce(sum(ready), 0)::int AS ready, coalesce(sum(accepted), 0)::int AS accepted
+    `SELECT ${sums}, coalesce(sum(ready), 0)::int AS ready, coalesce(sum(pending), 0)::int AS pending,
+       coalesce(sum(accepted), 0)::int AS accepted
      FROM engine_counters WHERE engine_id = $1`,
     [engineId],
   );
@@ -304,6 +353,7 @@ async function check(
   expect(counters.rows[0]).toEqual({
     ...Object.fromEntries(counted.map((status) => [status, number((m) => m.status === status)])),
     ready: number((m) => m.status === "queued" && m.waits === null),
+    pending: number((m) => m.waits === "turn"),
     accepted: models.length,
   });
 }

@@ -12,6 +12,9 @@ import type { ExecutionStatus } from "@tl-engine/contract";
  *                                                  │ └─take-back ────┘
  *                      cancel ──▶ canceled  end-overdue ──▶ expired, failed
  *
+ * Within `queued`, one that has a wait reason is not in the queue: make-ready brings it there when it is due, refill when
+ * it is its turn, ceiling when there is a place below the engine's concurrency. ceiling also takes it out again.
+ *
  * `dispatch` grows with every move into and out of `running`, so that what was said under an older one is dropped.
  * Every unfinished state has a deadline by Postgres' clock: `scheduled` and `queued` before the first start end as
  * `expired` when the ttl is over; `queued` after it ends as `failed` after {@link maxIdleMs}; `running` is ended
