@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { defineEngine, httpUrl, z } from "@tl-engine/engine-kit";
 
 const contract = {
@@ -31,4 +32,34 @@ const count = defineEngine({
 /** The same, one at a time over all workers. */
 const single = defineEngine({ ...count, id: "count.single", concurrency: 1 });
 
-export default [count, single];
+/** Has its effect, and then goes on for a while whoever tells it to stop; fails in its first attempts. */
+const deaf = defineEngine({
+  ...contract,
+  id: "count.deaf",
+  input: z.object({ sink: httpUrl(), ms: z.int().min(0), failures: z.int().min(0).default(0) }),
+  async run({ sink, ms, failures }, ctx) {
+    const call = `${sink}/effects/${ctx.executionId}?attempt=${ctx.attempt}`;
+    await ctx.clients.http().request(call, { method: "POST", json: {}, idempotent: true });
+    await delay(ms);
+    if (ctx.attempt <= failures) throw new Error(`failure ${ctx.attempt} of ${failures}`);
+    return { attempt: ctx.attempt };
+  },
+});
+
+/** Has three effects: two steps with a name and one without. Fails behind them in its first attempts. */
+const steps = defineEngine({
+  ...contract,
+  id: "count.steps",
+  input: z.object({ sink: httpUrl(), failures: z.int().min(0).default(0) }),
+  async run({ sink, failures }, ctx) {
+    const call = `${sink}/effects/${ctx.executionId}?attempt=${ctx.attempt}`;
+    const options = { method: "POST", json: {}, idempotent: true } as const;
+    for (const step of ["charge", "tell", undefined]) {
+      await ctx.clients.http().request(call, { ...options, ...(step && { step }) });
+    }
+    if (ctx.attempt <= failures) throw new Error(`failure ${ctx.attempt} of ${failures}`);
+    return { attempt: ctx.attempt };
+  },
+});
+
+export default [count, single, deaf, steps];

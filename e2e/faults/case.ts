@@ -14,6 +14,8 @@ export interface FaultCase {
   readonly backends: readonly Backend[];
   /** False: only in the whole run, not in the short set. */
   readonly short: boolean;
+  /** What it needs and this machine lacks, with the remedy; null, or left out: nothing. */
+  missing?(): string | null;
   /** Throws where the promise does not hold. */
   run(context: CaseContext): Promise<void>;
 }

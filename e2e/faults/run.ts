@@ -43,9 +43,10 @@ async function main(): Promise<number> {
     for (const backend of options.backends) {
       for (const one of cases) {
         if (!one.backends.includes(backend)) continue;
+        const missing = backend === "redis" && !hasRedis ? redisRemedy : (one.missing?.() ?? null);
         outcomes.push(
-          backend === "redis" && !hasRedis
-            ? withoutRedis(one, backend)
+          missing !== null
+            ? without(missing, one, backend)
             : await runCase(one, backend, {
                 beds,
                 seed,
@@ -72,10 +73,10 @@ async function main(): Promise<number> {
 }
 
 /** Where the result counts, a skipped half would look like a pass. */
-function withoutRedis({ id }: FaultCase, backend: Backend): Outcome {
+function without(why: string, { id }: FaultCase, backend: Backend): Outcome {
   const verdict = process.env["CI"] === "true" ? "failed" : "skipped";
-  say(`\n${id} on ${backend}: ${verdict}: ${redisRemedy}`);
-  return { id, backend, verdict, figures: null, seconds: 0, why: redisRemedy };
+  say(`\n${id} on ${backend}: ${verdict}: ${why}`);
+  return { id, backend, verdict, figures: null, seconds: 0, why };
 }
 
 /** @throws UsageError where `--only` names what there is not */

@@ -7,11 +7,18 @@ export interface Order {
   input: unknown;
   /** `options` of the submit, as the API takes them. */
   options?: Record<string, unknown>;
-  /** The caller asked for its end at some time: it may have come or not. */
-  canceled?: boolean;
+  /** It may end so as well: a cancel or a `ttl` comes in time or too late. */
+  may?: readonly ("canceled" | "expired")[];
+  /** It has to end so, whatever its engine would do. */
+  must?: "canceled" | "expired";
 }
 
-type Input = Record<string, never> & { failures?: number };
+/** What is sent of an order. */
+export function bodyOf({ engine, input, options }: Order): Record<string, unknown> {
+  return { engine, input, ...(options && { options }) };
+}
+
+type Input = Record<string, never> & { failures?: number; fail?: number };
 interface Expected {
   attempt: number;
   output?: unknown;
@@ -19,11 +26,22 @@ interface Expected {
   code?: string;
 }
 
+const endOf = (attempt: number): Expected => ({ attempt, output: { attempt } });
+
 /** What each engine of `e2e/engines` makes of its input, where nobody interferes. */
 const engines: Readonly<Record<string, (order: Order) => Expected>> = {
   echo: ({ input }) => ({ attempt: 1, output: input }),
-  sleep: () => ({ attempt: 1, output: { attempt: 1 } }),
-  count: () => ({ attempt: 1, output: { attempt: 1 } }),
+  sleep({ input, options }) {
+    const { ms = 0 } = input as Input;
+    const timeout = /^(\d+)ms$/.exec(String(options?.["timeout"]))?.[1];
+    // Only what is far beyond its time: the two are never close here.
+    if (timeout === undefined || Number(timeout) > ms)
+      return { attempt: 1, output: { attempt: 1 } };
+    return { attempt: Number(options?.["max_attempts"] ?? 3), code: "timeout" };
+  },
+  count: ({ input }) => endOf(1 + ((input as Input).fail ?? 0)),
+  "count.deaf": ({ input }) => endOf(1 + ((input as Input).failures ?? 0)),
+  "count.steps": ({ input }) => endOf(1 + ((input as Input).failures ?? 0)),
   "count.single": () => ({ attempt: 1, output: { attempt: 1 } }),
   flaky({ input, options }) {
     const { failures = 0 } = input as Input;
@@ -48,8 +66,11 @@ export function judge(order: Order, execution: Execution): string | null {
   if (error?.code === "worker_lost") {
     return losses >= maxLosses ? null : `failed as worker_lost after ${losses} losses`;
   }
-  if (order.canceled === true && status === "canceled") return null;
-  const expect = engines[order.engine];
+  if (status === "expired" && attempts.length > 0) return "expired though it had been started";
+  if (order.must !== undefined)
+    return status === order.must ? null : `ended ${status}, not ${order.must}`;
+  if (order.may?.some((one) => one === status) === true) return null;
+  const expect = engines[order.engine.split("@")[0] ?? ""];
   if (expect === undefined) return `no model says what ${order.engine} does`;
   const expected = expect(order);
   if (expected.code !== undefined) {

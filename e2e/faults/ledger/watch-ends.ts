@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Execution } from "@tl-engine/client";
 
-/** Every read of a status, compared: once finished, an execution never changes again. */
+/**
+ * Every read of a status, compared: once finished, an execution never changes again. That a result came too late may be
+ * told beside its attempt afterwards.
+ */
 export interface Ends {
   readonly finished: ReadonlyMap<string, Execution>;
   /** What changed after its end, as sentences. */
@@ -15,7 +18,8 @@ export function watchEnds(): Ends {
   return {
     finished,
     changed,
-    see(execution) {
+    see(seen) {
+      const execution = withoutLateResults(seen);
       const id = execution.execution_id;
       const before = finished.get(id);
       if (before === undefined) {
@@ -25,4 +29,10 @@ export function watchEnds(): Ends {
       }
     },
   };
+}
+
+function withoutLateResults(execution: Execution): Execution {
+  const { attempts } = execution;
+  if (attempts === undefined) return execution;
+  return { ...execution, attempts: attempts.map((one) => ({ ...one, late_result: null })) };
 }
