@@ -8,25 +8,16 @@ const contract = {
   maxAttempts: 1,
 } as const;
 
-/** Blocks the event loop that it shares with others. */
-const inline = defineEngine({
-  ...contract,
-  id: "spin.inline",
-  run: ({ ms }, ctx) => block(ms, ctx.attempt),
-});
-
-/** Blocks an event loop of its own. */
-const thread = defineEngine({
-  ...contract,
-  id: "spin.thread",
-  isolation: "thread",
-  run: ({ ms }, ctx) => block(ms, ctx.attempt),
-});
-
-function block(ms: number, attempt: number): { attempt: number } {
-  const until = performance.now() + ms;
-  while (performance.now() < until);
-  return { attempt };
-}
-
-export default [inline, thread];
+/** Blocks an event loop: the one that it shares with others, or its own. */
+export default (["inline", "thread", "process"] as const).map((isolation) =>
+  defineEngine({
+    ...contract,
+    id: `spin.${isolation}`,
+    isolation,
+    run({ ms }, { attempt }) {
+      const until = performance.now() + ms;
+      while (performance.now() < until);
+      return { attempt };
+    },
+  }),
+);

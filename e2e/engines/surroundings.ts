@@ -25,4 +25,5 @@ const look = () => {
 export default [
   defineEngine({ ...contract, id: "surroundings", run: look }),
   defineEngine({ ...contract, id: "surroundings.thread", isolation: "thread", run: look }),
+  defineEngine({ ...contract, id: "surroundings.process", isolation: "process", run: look }),
 ];

@@ -148,3 +148,45 @@ test("what ends while Postgres is away is recorded when it is back", async () =>
   const next = await submit(stack, "test.twice", { n: 1 });
   expect(await until(stack, next, ({ done }) => done)).toMatchObject({ status: "succeeded" });
 });
+
+test("what takes its worker down each time runs in a process of its own the third time, and ends there", async () => {
+  const { stack, databaseUrl } = await open(1_000);
+  const start = async (): Promise<WorkerProcess> => {
+    const worker = startWorkerProcess({
+      DATABASE_URL: databaseUrl,
+      TL_ENGINES: testEngines,
+      TL_WORKER_ENGINES: "test.poison,test.sleep",
+      TL_LEASE_SECONDS: "1",
+      TL_RECONCILE_INTERVAL_MS: "100",
+    });
+    undo.push(async () => {
+      worker.kill("SIGKILL");
+      await worker.ended;
+    });
+    await worker.says(({ msg }) => msg === "taking work");
+    return worker;
+  };
+  const workers = [await start()];
+  const innocent = await submit(stack, "test.sleep", { ms: 700 });
+  await until(stack, innocent, (now) => now.status === "running");
+  const poison = await submit(stack, "test.poison", {});
+  for (const loss of [1, 2]) {
+    expect(await workers.at(-1)?.ended).toBeNull();
+    expect(loss).toBe(workers.length);
+    workers.push(await start());
+  }
+  const execution = await until(stack, poison, ({ done }) => done);
+  expect(execution).toMatchObject({
+    status: "failed",
+    attempt: 1,
+    error: { code: "worker_lost", retryable: false, detail: expect.stringContaining("SIGKILL") },
+  });
+  expect(execution.attempts?.map(({ outcome }) => outcome)).toEqual([
+    "worker_lost",
+    "worker_lost",
+    "failed",
+  ]);
+  expect(await until(stack, innocent, ({ done }) => done)).toMatchObject({ status: "succeeded" });
+  workers.at(-1)?.kill("SIGTERM");
+  expect(await workers.at(-1)?.ended).toBe(0);
+});

@@ -146,11 +146,20 @@ describe.each(["postgres", "redis"] as const)("a worker, queue on %s", (backend)
       error: { code: "engine_crashed" },
     });
     expect(await ended(other)).toMatchObject({ status: "succeeded", attempt: 1 });
-    const leaking = await submit("test.leak.thread", {}, { maxAttempts: 1 });
-    expect(await ended(leaking)).toMatchObject({
+    for (const engine of ["test.leak.thread", "test.leak.process"]) {
+      const leaking = await submit(engine, {}, { maxAttempts: 1 });
+      expect(await ended(leaking)).toMatchObject({
+        status: "failed",
+        error: { code: "out_of_memory" },
+      });
+    }
+    const dying = await ended(await submit("test.die", { how: "segv" }, { maxAttempts: 2 }));
+    expect(dying).toMatchObject({
       status: "failed",
-      error: { code: "out_of_memory" },
+      attempt: 2,
+      error: { code: "engine_crashed" },
     });
+    expect(dying.error?.detail).toContain("SIGSEGV");
   });
 
   it("keeps engines apart: a slow one does not hold up a fast one", async () => {
@@ -179,6 +188,7 @@ describe.each(["postgres", "redis"] as const)("a worker, queue on %s", (backend)
       submit("test.sleep", { ms: 4_000 }),
       submit("test.deaf", { ms: 4_000 }, { timeoutMs: 60_000 }),
       submit("test.spin.thread", { ms: 4_000 }),
+      submit("test.spin.process", { ms: 4_000 }),
     ]);
     await Promise.all(long.map(runs));
     const stoppedAt = performance.now();
@@ -209,7 +219,9 @@ describe.each(["postgres", "redis"] as const)("a worker, queue on %s", (backend)
       'tl_attempts_total{engine="test.sleep",outcome="succeeded",app="worker"}',
     );
     expect(text).toContain('tl_hosts{kind="inline",app="worker"} 1');
+    expect(text).toMatch(/^tl_hosts\{kind="process",app="worker"\} \d$/m);
     expect(text).toContain('tl_slots{engine="test.spin.thread",version="1",app="worker"} 2');
+    expect(text).toContain('tl_slots{engine="test.spin.process",version="1",app="worker"} 2');
     expect(text).toContain('tl_slots_taken{engine="test.sleep",version="1",app="worker"} 0');
   });
 });
