@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Execution } from "@tl-engine/client";
+import { misbehaving } from "./misbehaving.ts";
 
 /** What a caller asked for. */
 export interface Order {
@@ -19,7 +20,8 @@ export function bodyOf({ engine, input, options }: Order): Record<string, unknow
 }
 
 type Input = Record<string, never> & { failures?: number; fail?: number };
-interface Expected {
+/** How it has to end. */
+export interface Expected {
   attempt: number;
   output?: unknown;
   /** Set where it has to fail. */
@@ -49,6 +51,7 @@ const engines: Readonly<Record<string, (order: Order) => Expected>> = {
     const attempt = Math.min(failures + 1, most);
     return failures < most ? { attempt, output: { attempt } } : { attempt, code: "engine_error" };
   },
+  ...misbehaving,
 };
 
 /** How often a whole worker may be lost with one execution, until it ends by that. */
@@ -62,9 +65,10 @@ const maxLosses = 3;
 export function judge(order: Order, execution: Execution): string | null {
   const { status, attempt, attempts = [], error, output } = execution;
   const losses = attempts.filter(({ outcome }) => outcome === "worker_lost").length;
-  // A lost worker counts no attempt, but the third ends it.
+  // A lost worker counts no attempt, but the third ends it; so does the end of the process in which it ran alone.
   if (error?.code === "worker_lost") {
-    return losses >= maxLosses ? null : `failed as worker_lost after ${losses} losses`;
+    const all = losses + (attempts.at(-1)?.error?.code === "worker_lost" ? 1 : 0);
+    return all >= maxLosses ? null : `failed as worker_lost after ${all} losses`;
   }
   if (status === "expired" && attempts.length > 0) return "expired though it had been started";
   if (order.must !== undefined)
