@@ -103,6 +103,12 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
       env: { ...env, ...given.env },
       cwd: repository,
     });
+  /** One that never got so far is in no list: nobody else would end it. */
+  const orEnd = <T>(started: RunningProcess, sign: Promise<T>): Promise<T> =>
+    sign.catch(async (error: unknown) => {
+      await started.kill();
+      throw error;
+    });
   const named = (msg: string) => (line: LogLine) => line.msg === msg;
 
   const deployment: Deployment = {
@@ -112,10 +118,13 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     secrets: [jwtSecret, secretKey],
     async startApi(given) {
       const started = startOne("api", given);
-      const [listening, metrics] = await Promise.all([
-        started.says("listening", named("listening")),
-        started.says("metrics", named("metrics")),
-      ]);
+      const [listening, metrics] = await orEnd(
+        started,
+        Promise.all([
+          started.says("listening", named("listening")),
+          started.says("metrics", named("metrics")),
+        ]),
+      );
       const api: Api = Object.defineProperties(started, {
         url: { value: `http://127.0.0.1:${String(listening["port"])}` },
         metricsUrl: { value: `http://127.0.0.1:${String(metrics["port"])}` },
@@ -126,7 +135,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     },
     async startWorker(given) {
       const started = startOne("worker", given);
-      const metrics = await started.says("metrics", named("metrics"));
+      const metrics = await orEnd(started, started.says("metrics", named("metrics")));
       const worker: Worker = Object.defineProperties(started, {
         metricsUrl: { value: `http://127.0.0.1:${String(metrics["port"])}` },
         ready: {
