@@ -183,7 +183,7 @@ export function createBacklog({ pool, enqueuer, onError }: BacklogOptions): Back
     async close() {
       closed = true;
       for (const { timer } of all.values()) if (timer !== null) clearTimeout(timer);
-      await Promise.all([...all.values()].map(({ looking }) => looking));
+      await Promise.all([...all.values()].map(async ({ looking }) => looking));
     },
   };
 }

@@ -52,7 +52,7 @@ interface Model {
 }
 
 type Command =
-  | { kind: "submit"; delayed: boolean; full: boolean; callerId: string }
+  | { kind: "submit"; delayed: boolean; full: boolean; callers: string[] }
   | { kind: "start"; of: number[]; stale: number; limited: boolean }
   | { kind: "settle"; of: number; stale: number; outcome: "succeeded" | "failed" | "retry" }
   | { kind: "give back"; of: number; stale: number }
@@ -73,7 +73,7 @@ const kinds: [weight: number, fc.Arbitrary<Command>][] = [
       kind: fc.constant("submit"),
       delayed: fc.boolean(),
       full: fc.boolean(),
-      callerId: fc.constantFrom("key:a", "key:b"),
+      callers: fc.array(fc.constantFrom("key:a", "key:b"), { minLength: 1, maxLength: 4 }),
     }),
   ],
   [
@@ -99,7 +99,7 @@ const kinds: [weight: number, fc.Arbitrary<Command>][] = [
   [6, fc.record({ kind: fc.constant("lose worker"), of: fc.nat({ max: 1 }) })],
   [2, fc.record({ kind: fc.constant("make due ready") })],
   [2, fc.record({ kind: fc.constant("fill places") })],
-  [3, fc.record({ kind: fc.constant("refill"), window: fc.integer({ min: 1, max: 6 }) })],
+  [3, fc.record({ kind: fc.constant("refill"), window: fc.integer({ min: 1, max: 3 }) })],
   [1, fc.record({ kind: fc.constant("pass deadline"), of })],
 ] as [number, fc.Arbitrary<Command>][];
 /** Each program leaves some moves out, so that others come often enough to get far. */
@@ -130,23 +130,24 @@ async function step(engineId: string, models: Model[], command: Command): Promis
   const pick = (index: number): Model | undefined => models[index % Math.max(1, models.length)];
   switch (command.kind) {
     case "submit": {
-      const { callerId } = command;
       const delayMs = command.delayed ? 3_600_000 : null;
-      const execution = newExecution({ engineId, callerId, delayMs });
       full = command.full;
-      await submitter.submit(execution);
-      models.push({
-        id: execution.id,
-        callerId,
-        status: command.delayed ? "scheduled" : "queued",
-        dispatch: 0,
-        attempt: 0,
-        losses: 0,
-        started: false,
-        waits: command.delayed ? "due" : command.full ? "turn" : null,
-        cancelAsked: false,
-        effect: null,
-      });
+      for (const callerId of command.callers) {
+        const execution = newExecution({ engineId, callerId, delayMs });
+        await submitter.submit(execution);
+        models.push({
+          id: execution.id,
+          callerId,
+          status: command.delayed ? "scheduled" : "queued",
+          dispatch: 0,
+          attempt: 0,
+          losses: 0,
+          started: false,
+          waits: command.delayed ? "due" : command.full ? "turn" : null,
+          cancelAsked: false,
+          effect: null,
+        });
+      }
       return;
     }
     case "start": {
