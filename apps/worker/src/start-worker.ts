@@ -37,7 +37,8 @@ import { engineModules } from "./engine-modules.ts";
 import { builtInModules } from "./host/built-in-modules.ts";
 import { describeEngines } from "./host/describe-engines.ts";
 import { createHostMetrics } from "./host-metrics.ts";
-import { startLiveness } from "./liveness.ts";
+import { startLiveness, type LivenessTimes } from "./liveness.ts";
+import { noteTaken } from "./note-taken.ts";
 import { createReadiness } from "./readiness.ts";
 import { serve } from "./served-engine.ts";
 import { waitForRecord } from "./wait-for-record.ts";
@@ -57,9 +58,11 @@ export interface StartWorkerOptions {
   /** Hears that this worker lives and does not work: it has to be started anew. */
   onStuck(reason: string): void;
   /** Hears that it can never work on this queue, however often it is started. */
-  onUnfit(reason: string): void;
+  onUnfit?(reason: string): void;
   /** Places where a fault test may interfere; production passes none. */
   hooks?: FaultHooks;
+  /** For a fault test that cannot wait for as long as production does. */
+  liveness?: LivenessTimes;
 }
 
 export interface RunningWorker {
@@ -217,13 +220,14 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       }),
     });
 
+    const taken = noteTaken(queue);
     const worker = createWorker({
       settings: config,
       engines,
       resolveFrom,
       engineEnv: options.engineEnv,
       db,
-      queue,
+      queue: taken.queue,
       signals,
       registration,
       enqueuer,
@@ -234,27 +238,31 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       onError,
       ...hooks,
     });
-    const liveness = startLiveness({
-      engines,
-      askPostgres: () => db.pool.query("SELECT 1"),
-      async waiting({ descriptor: { id, version } }) {
-        const depth = await queue.depth(id, version);
-        metrics.queueDepth.set({ engine: id, version }, depth);
-        return depth;
-      },
-      takenAt: () => worker.takenAt,
-      onStuck: ({ name }) =>
-        options.onStuck(
-          `nothing of ${name} was taken for 30 s, though it waits and a slot is free`,
-        ),
-    });
+    let liveness: { stop(): void } | null = null;
     drain = async (hurry) => {
-      liveness.stop();
+      liveness?.stop();
       await worker.drain(hurry);
       await within(reconciler.stop(), closingMs);
     };
     waitFor("engines");
     await worker.start();
+    // Not before it takes anything: engines may load for long.
+    liveness = startLiveness({
+      ...options.liveness,
+      engines,
+      askPostgres: () => db.pool.query("SELECT 1"),
+      askQueue: () => queue.probe(),
+      async waiting({ descriptor: { id, version } }) {
+        const depth = await queue.depth(id, version);
+        metrics.queueDepth.set({ engine: id, version }, depth);
+        return depth;
+      },
+      takenAt: ({ descriptor: { id, version } }) => taken.takenAt(id, version),
+      onStuck: ({ name }, seconds) =>
+        options.onStuck(
+          `nothing of ${name} was taken for ${seconds} s, though it waits and a slot is free`,
+        ),
+    });
     reconciler.start();
     const slots = engines.map(({ descriptor, slots }) => ({
       engineId: descriptor.id,
@@ -278,7 +286,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       pool: db.pool,
       redis,
       log,
-      onUnfit: ({ title, detail }) => options.onUnfit(`${title}: ${detail}`),
+      onUnfit: ({ title, detail }) => options.onUnfit?.(`${title}: ${detail}`),
     });
     closers.push(() => surroundings?.stop());
   }

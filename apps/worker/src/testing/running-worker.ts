@@ -3,6 +3,7 @@ import { loadWorkerConfig } from "@tl-engine/shared/config/demand.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import { silentLog } from "@tl-engine/shared/log/log.ts";
+import type { LivenessTimes } from "../liveness.ts";
 import { startWorker, type RunningWorker } from "../start-worker.ts";
 
 /** This app's own test engines, for TL_ENGINES. */
@@ -24,6 +25,8 @@ export interface TestWorkerOptions {
   env?: Record<string, string>;
   hooks?: FaultHooks;
   log?: Log;
+  liveness?: LivenessTimes;
+  onStuck?: (reason: string) => void;
 }
 
 /** A whole worker in this process, with the test engines; short grace and lease. */
@@ -33,6 +36,8 @@ export function startTestWorker({
   env = {},
   hooks,
   log = silentLog,
+  liveness = {},
+  onStuck = (reason) => log.error({ reason }, "stuck"),
 }: TestWorkerOptions): Promise<RunningWorker> {
   return startWorker({
     config: loadWorkerConfig({
@@ -50,9 +55,9 @@ export function startTestWorker({
     log,
     folder: process.cwd(),
     engineEnv: {},
-    onStuck: (reason) => log.error({ reason }, "stuck"),
+    onStuck,
     onUnfit: (reason) => log.error({ reason }, "unfit"),
-    onUnfit: (reason) => log.error({ reason }, "unfit"),
+    liveness,
     ...(hooks === undefined ? {} : { hooks }),
   });
 }

@@ -41,6 +41,12 @@ const sessionSettings = [
 /** How much longer the client waits than the server works, ms: what it gives up on is over by then. */
 const answerMs = 1_000;
 
+/**
+ * An idle connection is probed after so long, ms: one that was cut in silence is noticed some 10 s later. The system's own
+ * default is two hours.
+ */
+export const keepAliveInitialDelayMillis = 10_000;
+
 /** Opens a pool; connections are made on first use. */
 export function openDatabase(options: DatabaseOptions): Database {
   const timeoutMs = options.queryTimeoutMs ?? defaultQueryTimeoutMs;
@@ -52,6 +58,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     statement_timeout: timeoutMs,
     query_timeout: timeoutMs + answerMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis,
     options: sessionSettings.map((setting) => `-c ${setting}`).join(" "),
   });
   pool.on("error", options.onError);

@@ -17,6 +17,8 @@ export interface Backend {
     process: (data: JobData) => Promise<void>,
   ): BullWorker<JobData>;
   health(): Promise<QueueHealth>;
+  /** See {@link Queue.probe}. */
+  probe(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -102,6 +104,7 @@ export function makeBullmqQueue(backend: Backend, onError: (error: Error) => voi
     },
 
     health: () => backend.health(),
+    probe: () => backend.probe(),
 
     async close() {
       await Promise.all([...consumers].map((consumer) => consumer.close()));

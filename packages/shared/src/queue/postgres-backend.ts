@@ -7,9 +7,11 @@ import {
   type PostgresQueueBackend,
 } from "bullmq";
 import pg from "pg";
+import { keepAliveInitialDelayMillis } from "../db/database.ts";
 import { queuePoolSize } from "../process/connections.ts";
 import type { Backend, JobData } from "./bullmq-queue.ts";
 import { queueSchema } from "./migrate-queue.ts";
+import { watchListeners } from "./watch-listeners.ts";
 
 export interface PostgresBackendOptions {
   url: string;
@@ -21,6 +23,9 @@ export interface PostgresBackendOptions {
 }
 
 const anyNumber = 2 ** 31 - 1;
+/** How long a statement may take, ms, and how much longer the client waits for it than the server works. */
+const statementMs = 10_000;
+const answerMs = 1_000;
 
 /** BullMQ on Postgres, for installations without Redis. */
 export function makePostgresBackend(options: PostgresBackendOptions): Backend {
@@ -30,12 +35,17 @@ export function makePostgresBackend(options: PostgresBackendOptions): Backend {
     max: queuePoolSize(options.consumed),
     application_name: "tl-queue",
     connectionTimeoutMillis: 2_000,
+    // A connection that was cut in silence must hold nobody up for ever.
+    statement_timeout: statementMs,
+    query_timeout: statementMs + answerMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis,
     // Delivery may be lost with a crash of Postgres; the record may not and is committed elsewhere.
     options: `-c search_path=${queueSchema},public -c synchronous_commit=off`,
   });
   // Every queue listens on the one pool.
   pool.setMaxListeners(0);
+  const stopWatching = watchListeners(pool);
   pool.on("error", options.onError);
   pool.on("connect", (client) => {
     client.on("error", options.onError);
@@ -88,7 +98,15 @@ export function makePostgresBackend(options: PostgresBackendOptions): Backend {
       return { ok: true, reasons: [] };
     },
 
+    async probe() {
+      const { rows } = await pool.query<{ writable: boolean }>(
+        "SELECT NOT current_setting('transaction_read_only')::bool AS writable",
+      );
+      if (rows[0]?.writable !== true) throw new Error("PostgreSQL takes no writes");
+    },
+
     async close() {
+      stopWatching();
       await pool.end();
     },
   };

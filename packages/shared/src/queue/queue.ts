@@ -47,5 +47,10 @@ export interface Queue {
   /** Deliveries of an engine version that wait in the queue; those in a worker's hands do not count. */
   depth(engineId: string, version: number): Promise<number>;
   health(): Promise<QueueHealth>;
+  /**
+   * Rejects where the queue cannot be reached, and where it can hand out nothing: to take a delivery is to write, and a
+   * store that is full or read-only answers questions all the same.
+   */
+  probe(): Promise<void>;
   close(): Promise<void>;
 }

@@ -13,6 +13,13 @@ export interface RedisBackendOptions {
 
 /** Keys of the queue, apart from those of other programs on the same Redis. */
 const prefix = "tl";
+/** How long the mark of a probe stays, ms. */
+const probeKeptMs = 60_000;
+/**
+ * A command that waits for its answer for so long, ms, waits for a connection that was cut in silence: it is made again,
+ * and the command sent again. Longer than the queue's own blocking fetch (`drainDelay` 5 s, 10 s at most).
+ */
+const deadConnectionMs = 15_000;
 /** A stalled delivery is dropped by its dispatch when it comes twice, so it may stall as often as it likes. */
 const anyNumber = 2 ** 31 - 1;
 
@@ -43,7 +50,11 @@ export function makeRedisBackend({ url, lockMs, onError }: RedisBackendOptions):
     makeWorker(name, concurrency, process) {
       forWorkers ??= openRedis(
         url,
-        { ...redisOptions("tl-worker"), maxRetriesPerRequest: null },
+        {
+          ...redisOptions("tl-worker"),
+          maxRetriesPerRequest: null,
+          socketTimeout: deadConnectionMs,
+        },
         onError,
       );
       return new Worker<JobData>(name, (job) => process(job.data), {
@@ -73,6 +84,10 @@ export function makeRedisBackend({ url, lockMs, onError }: RedisBackendOptions):
           ? [`redis: maxmemory-policy is ${name}, must be noeviction`]
           : [];
       return { ok: true, reasons };
+    },
+
+    async probe() {
+      await commands.set(`${prefix}:probe`, "1", "PX", probeKeptMs);
     },
 
     async close() {

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { keepAliveInitialDelayMillis } from "../db/database.ts";
 import { makeListeners, type Channel, type Signals } from "./signals.ts";
 
 const prefix = "tl_signal_";
@@ -25,6 +26,7 @@ export function openPostgresSignals(
       application_name: "tl-signals",
       connectionTimeoutMillis: 2_000,
       keepAlive: true,
+      keepAliveInitialDelayMillis,
     });
     client = mine;
     let gone = false;
