@@ -1,5 +1,5 @@
 import pg from "pg";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { freshDatabase, type FreshDatabase } from "../../../../test/services.ts";
 import { openDatabase, type Database } from "../db/database.ts";
 import { insertOldExecutions } from "../testing/old-executions.ts";
@@ -11,22 +11,22 @@ const lowest = "00000000-0000-0000-0000-000000000000";
 const wide: PurgeLimits = { executions: 500, calls: 1_000, bytes: 16 * 1024 * 1024 };
 let database: FreshDatabase;
 let db: Database;
-const open: (() => Promise<unknown>)[] = [];
 
-beforeEach(async () => {
-  for (const close of open.splice(0).toReversed()) await close();
+beforeAll(async () => {
   database = await freshDatabase();
-  open.push(() => database.drop());
   db = openDatabase({
     url: database.url,
     max: 1,
     applicationName: "tl-test",
     onError: () => undefined,
   });
-  open.push(() => db.pool.end());
+});
+beforeEach(async () => {
+  await db.pool.query("TRUNCATE executions, outbound_calls, execution_tombstones");
 });
 afterAll(async () => {
-  for (const close of open.toReversed()) await close();
+  await db.pool.end();
+  await database.drop();
 });
 
 const page = (over: Partial<Parameters<typeof purgePage>[1]> = {}): Promise<PurgePage> =>
@@ -200,6 +200,7 @@ describe("one page", () => {
       "CREATE TRIGGER refuse BEFORE INSERT ON execution_tombstones FOR EACH ROW EXECUTE FUNCTION refuse()",
     );
     await expect(page()).rejects.toThrow("no");
+    await db.pool.query("DROP TRIGGER refuse ON execution_tombstones");
     expect(await count("executions")).toBe(3);
     expect(await count("outbound_calls")).toBe(3);
   });
@@ -209,25 +210,28 @@ describe("the walk", () => {
   test("comes round for what it left only when the first of that can be due", async () => {
     await insertOldExecutions(db.pool, { count: 50, daysOld: 20 });
     await insertOldExecutions(db.pool, { count: 1, daysOld: 9, finishedDaysAgo: 8 });
-    const walk = createPurgeWalk(db.pool, 7 * day, { ...wide, executions: 10 });
+    const walk = createPurgeWalk(db.pool, 60_000, { ...wide, executions: 10 });
     const first = await walkAll(walk);
     expect(first.executions.reduce((a, b) => a + b, 0)).toBe(1);
     expect(first.pages).toBeGreaterThanOrEqual(6);
-    // A second look costs one page, however many wait there for their start.
+    // Longer than the slack, and shorter than the time of retention. However many wait there for their start, a look
+    // costs one page.
+    await db.pool.query("SELECT pg_sleep(0.7)");
     expect(await walkAll(walk)).toEqual({ pages: 1, executions: [0] });
   });
 
   test("what is left and becomes due leaves a little later", async () => {
-    // 1 s of retention: due in a moment, and the walk has passed it before.
+    // Due in half a second, and the walk has passed it before.
+    const retentionMs = 30_000;
     const [id] = await insertOldExecutions(db.pool, {
       count: 1,
       daysOld: 1,
-      finishedDaysAgo: 0.5 / 86_400,
+      finishedDaysAgo: (retentionMs - 500) / day,
     });
-    const walk = createPurgeWalk(db.pool, 1_000);
-    await walkAll(walk);
+    const walk = createPurgeWalk(db.pool, retentionMs);
+    expect((await walkAll(walk)).executions).not.toContain(1);
     await expect
-      .poll(async () => (await walkAll(walk)).executions.includes(1), { timeout: 10_000 })
+      .poll(async () => (await walkAll(walk)).executions.includes(1), { timeout: 15_000 })
       .toBe(true);
     const { rows } = await db.pool.query("SELECT execution_id FROM execution_tombstones");
     expect(rows).toEqual([{ execution_id: id }]);
