@@ -6,12 +6,17 @@ import { startProcess, type LogLine, type RunningProcess } from "./running-proce
 
 export const repository = join(import.meta.dirname, "..", "..");
 
+/** Also an API that waits for its database is given up one day, ms. */
+const longestStartMs = 600_000;
+
 /** One API process that listens. */
 export interface Api extends RunningProcess {
   readonly url: string;
   readonly metricsUrl: string;
   /** Resolves once it can record. */
   ready(): Promise<void>;
+  /** Whether it can: before that, nothing that balances load sends anything here. */
+  readonly isReady: boolean;
 }
 
 /** One worker process. */
@@ -125,10 +130,16 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
           started.says("metrics", named("metrics")),
         ]),
       );
+      let isReady = false;
+      started.says("ready", named("ready"), longestStartMs).then(
+        () => (isReady = true),
+        () => undefined,
+      );
       const api: Api = Object.defineProperties(started, {
         url: { value: `http://127.0.0.1:${String(listening["port"])}` },
         metricsUrl: { value: `http://127.0.0.1:${String(metrics["port"])}` },
         ready: { value: () => started.says("ready", named("ready")).then(() => undefined) },
+        isReady: { get: () => isReady },
       }) as Api;
       apis.push(api);
       return api;

@@ -1,5 +1,7 @@
+import { rmSync } from "node:fs";
 import { migrate } from "@tl-engine/shared/db/migrate.ts";
 import type { Client } from "@tl-engine/client";
+import { makeRunFolder } from "../../../test/left-behind.ts";
 import { startPrivatePostgres, type PrivatePostgres } from "../../../test/private-postgres.ts";
 import { startRedisServer, type RedisServer } from "../../../test/redis-server.ts";
 import { runSql } from "../../../test/template-database.ts";
@@ -12,6 +14,7 @@ import {
 import { startSink, type Sink } from "../../support/sink.ts";
 import type { Backend } from "../case.ts";
 import { layTrail, type Trail } from "./trail.ts";
+import { openWire, type Wire } from "./wire.ts";
 
 export interface BedOptions {
   /** File names in `e2e/engines`, without `.ts`; the built-in ones are there anyway. */
@@ -24,6 +27,10 @@ export interface BedOptions {
   workers?: number;
   /** Arguments of the private `redis-server`. */
   redisArgs?: readonly string[];
+  /** Redis comes back from a stop with what it had; else it comes back empty. */
+  redisKeepsData?: boolean;
+  /** Between the processes and Postgres and Redis lies a network that can be made bad: see `wire`. */
+  network?: boolean;
   /** Runs while Postgres and Redis are down and the processes wait for them. */
   beforeServices?: (deployment: Deployment) => Promise<void>;
   /** False: no trigger writes down each move, for figures of speed. */
@@ -41,6 +48,8 @@ export interface Bed {
   /** @throws Error where the bed has none */
   readonly redis: RedisServer;
   readonly sink: Sink;
+  /** @throws Error where the bed has no network, or no Redis */
+  wire(to: "postgres" | "redis"): Wire;
   /** Null where it was not asked for. */
   readonly trail: Trail | null;
   livingApis(): Api[];
@@ -63,25 +72,37 @@ export async function startBed(
   options: BedOptions,
 ): Promise<Bed> {
   const { engines, env = {}, apis = 2, workers = 3, beforeServices } = options;
+  const redisFolder = options.redisKeepsData === true ? makeRunFolder() : null;
+  const redisArgs = [
+    ...(redisFolder === null ? [] : ["--dir", redisFolder, "--appendonly", "yes"]),
+    ...(options.redisArgs ?? []),
+  ];
   const [postgres, redis, sink] = await Promise.all([
     startPrivatePostgres(),
-    backend === "redis" ? startRedisServer({ args: options.redisArgs ?? [] }) : null,
+    backend === "redis" ? startRedisServer({ args: redisArgs }) : null,
     startSink(),
   ]);
+  const wires: { postgres?: Wire; redis?: Wire } = {};
   let deployment: Deployment | null = null;
   let completing: Promise<void> | null = null;
   const remove = async (): Promise<void> => {
     await deployment?.stop();
+    await Promise.all([wires.postgres?.close(), wires.redis?.close()]);
     await Promise.all([postgres.remove(), redis?.kill(), sink.close()]);
+    if (redisFolder !== null) rmSync(redisFolder, { recursive: true, force: true });
   };
 
   try {
     await migrate(postgres.url);
     const trail = options.trail === false ? null : await layTrail(postgres.url);
+    if (options.network === true) {
+      wires.postgres = await openWire(postgres.url);
+      if (redis !== null) wires.redis = await openWire(redis.url);
+    }
     if (beforeServices) await Promise.all([postgres.stop(), redis?.stop()]);
     const started = await startDeployment({
-      databaseUrl: postgres.url,
-      redisUrl: redis?.url ?? null,
+      databaseUrl: wires.postgres?.url ?? postgres.url,
+      redisUrl: wires.redis?.url ?? redis?.url ?? null,
       apis,
       workers,
       engines,
@@ -116,6 +137,11 @@ export async function startBed(
         return redis;
       },
       sink,
+      wire(to) {
+        const wire = wires[to];
+        if (wire === undefined) throw new Error(`This bed has no network to ${to}`);
+        return wire;
+      },
       trail,
       livingApis,
       livingWorkers,

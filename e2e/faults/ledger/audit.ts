@@ -6,7 +6,7 @@ import { countEnds, longestGapMs, terminal, type Move } from "../bed/trail.ts";
 import type { Caller, Try } from "./caller.ts";
 import { readCounters, type Counters } from "./counters.ts";
 import type { Figures } from "./figures.ts";
-import { judge, type Order } from "./model.ts";
+import { bodyOf, judge, type Order } from "./model.ts";
 import { describeUnfinished } from "./unfinished.ts";
 import type { Ends } from "./watch-ends.ts";
 
@@ -196,7 +196,8 @@ function compareEffects(
   for (const { id, to } of moves) if (to === "running") starts.set(id, (starts.get(id) ?? 0) + 1);
   return [...books.accepted].flatMap(([key, id]) => {
     const order = books.orders.get(key);
-    if (order?.engine.startsWith("count") !== true || order.canceled === true) return [];
+    if (order?.engine.startsWith("count") !== true || order.may !== undefined || order.must)
+      return [];
     const count = effects.get(id) ?? 0;
     const most = trailKnown ? (starts.get(id) ?? 0) : Infinity;
     return count >= 1 && count <= most
@@ -244,7 +245,7 @@ async function sendAgain(
   const lane = async (): Promise<void> => {
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       const [key, id] = next;
-      const { canceled: _, ...json } = books.orders.get(key) as Order;
+      const json = bodyOf(books.orders.get(key) as Order);
       for (const { name } of bed.livingApis()) {
         const answer = await caller.ask("/engines/execute", { json, key, api: name });
         const got = (answer?.json as { execution_id?: string } | undefined)?.execution_id;

@@ -24,7 +24,7 @@ const patienceMs = 20_000;
 export interface Caller {
   readonly tries: readonly Try[];
   /**
-   * One request to the living APIs in turn, or to the one named.
+   * One request to the ready APIs in turn, or to the one named.
    *
    * @returns null where there was no answer
    */
@@ -47,7 +47,7 @@ export function createCaller(bed: Bed): Caller {
 
   async function ask(path: string, options: AskOptions = {}): Promise<Answer | null> {
     const { json, key, method } = options;
-    const living = bed.livingApis();
+    const living = bed.livingApis().filter(({ isReady }) => isReady);
     const api =
       options.api === undefined
         ? living[turn++ % Math.max(living.length, 1)]

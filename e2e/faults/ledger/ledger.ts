@@ -6,7 +6,7 @@ import { auditBooks, type Audit } from "./audit.ts";
 import { createCaller, type Caller, type Try } from "./caller.ts";
 import { readCounters } from "./counters.ts";
 import type { Figures } from "./figures.ts";
-import type { Order } from "./model.ts";
+import { bodyOf, type Order } from "./model.ts";
 import { watchEnds } from "./watch-ends.ts";
 
 export interface LedgerOptions {
@@ -22,7 +22,10 @@ export interface LoadOptions {
   input: (n: number) => unknown;
   /** The n-th one's `options`. */
   options?: (n: number) => Record<string, unknown>;
-  count: number;
+  /** How many; left out: as long as `goOn` says so. */
+  count?: number;
+  /** Asked before each. */
+  goOn?: () => boolean;
   /** How many are on their way at once. Default 8. */
   parallel?: number;
   /** ms between two submits of one lane. Default 0. */
@@ -44,8 +47,13 @@ export interface Ledger {
   readonly caller: Caller;
   /** Known to have ended, by reads so far. */
   readonly finished: ReadonlyMap<string, Execution>;
-  /** @returns the execution's id, once it is accepted */
-  submit(order: Order): Promise<string>;
+  /**
+   * @param copies how often it is sent at once, with the same key
+   * @returns the execution's id, once it is accepted
+   */
+  submit(order: Order, copies?: number): Promise<string>;
+  /** Books an order under a key of the caller's own, which was sent before and whose answer was lost. */
+  resubmit(key: string, order: Order): Promise<string>;
   /** Submits through all living APIs in turn. Resolves when all are accepted. */
   load(options: LoadOptions): Promise<void>;
   /**
@@ -89,16 +97,17 @@ export async function openLedger(
     else if (before !== id) contradictions.push(`key ${key} gave ${before}, and later ${id}`);
   }
   async function send(key: string): Promise<string> {
-    const { canceled: _, ...json } = orders.get(key) as Order;
+    const json = bodyOf(orders.get(key) as Order);
     const answer = await caller.insist("/engines/execute", { json, key });
     const id = answer.json.execution_id as string;
     note(key, id);
     return id;
   }
-  const submit = (order: Order): Promise<string> => {
+  const submit = async (order: Order, copies = 1): Promise<string> => {
     const key = `${name}/${orders.size}`;
     orders.set(key, order);
-    return send(key);
+    const [id] = await Promise.all(Array.from({ length: copies }, () => send(key)));
+    return id as string;
   };
   async function readSome(from: number): Promise<void> {
     const ids = [...accepted.values()];
@@ -125,11 +134,24 @@ export async function openLedger(
     submits: () => caller.tries.filter(({ key }) => key !== null),
     finished: ends.finished,
     submit,
-    async load({ engine, input, options, count, parallel = 8, paceMs = 0, onAccepted }) {
+    resubmit(key, order) {
+      orders.set(key, order);
+      return send(key);
+    },
+    async load({
+      engine,
+      input,
+      options,
+      count = Infinity,
+      goOn,
+      parallel = 8,
+      paceMs = 0,
+      onAccepted,
+    }) {
       let next = 0;
       let done = 0;
       const lane = async (): Promise<void> => {
-        while (next < count) {
+        while (next < count && goOn?.() !== false) {
           const n = next++;
           await submit({ engine, input: input(n), ...(options && { options: options(n) }) });
           onAccepted?.(++done);

@@ -26,6 +26,8 @@ export interface RunCaseOptions {
   say(text: string): void;
 }
 
+/** No case takes longer, however long it was asked to take on top, ms. */
+const longestMs = { short: 180_000, whole: 1_200_000 };
 /** What the fixed part of a promised time is in the short form, ms. */
 const fixedMs = 4_000;
 
@@ -56,9 +58,10 @@ export async function runCase(
   };
   say(`\n${one.id} on ${backend}: ${one.promise}`);
   const startedAt = performance.now();
+  const limitMs = short ? longestMs.short : longestMs.whole;
   let failure: Error | null = null;
   try {
-    await one.run(context);
+    await inTime(one.run(context), limitMs + (minutes ?? 0) * 60_000);
     for (const bed of beds.taken) await checkExits(bed, context.promised(60));
   } catch (error) {
     failure = error instanceof Error ? error : new Error(inspect(error));
@@ -90,4 +93,19 @@ export async function runCase(
     seconds,
     why,
   };
+}
+
+/** What hangs fails, with what there is to see, and does not take the rest of the run along. */
+async function inTime(work: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`it was not over within ${ms / 1_000} s`)), ms);
+  });
+  // It is told no more what becomes of it.
+  work.catch(() => undefined);
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
