@@ -39,6 +39,8 @@ export function createPurgeWalk(
   let atTheEnd = true;
   let roundAt = Number.NEGATIVE_INFINITY;
   let againAt = Number.NEGATIVE_INFINITY;
+  /** Smaller after a page that failed, so that one which takes too long is not tried for ever as it is. */
+  let size = limits.executions;
 
   return {
     async page() {
@@ -50,7 +52,10 @@ export function createPurgeWalk(
         againAt = now + retentionMs;
       }
       atTheEnd = false;
-      const page = await purgePage(pool, { leg, after, retentionMs, slackMs, limits });
+      const tried = { ...limits, executions: size };
+      size = Math.max(1, Math.floor(size / 2));
+      const page = await purgePage(pool, { leg, after, retentionMs, slackMs, limits: tried });
+      size = Math.min(limits.executions, tried.executions * 2);
       after = page.last ?? after;
       if (page.dueInMs !== null) againAt = Math.min(againAt, now + Math.max(0, page.dueInMs));
       const removed = { execution: page.executions, outbound_call: page.calls };

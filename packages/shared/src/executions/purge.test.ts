@@ -237,6 +237,28 @@ describe("the walk", () => {
     expect(rows).toEqual([{ execution_id: id }]);
   });
 
+  test("a page that fails is tried again with half as many", async () => {
+    await insertOldExecutions(db.pool, { count: 300, daysOld: 9, finishedDaysAgo: 8 });
+    await db.pool
+      .query(`CREATE OR REPLACE FUNCTION refuse_many() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN IF (SELECT count(*) FROM many) > 100 THEN RAISE EXCEPTION 'too many'; END IF; RETURN NULL; END $$`);
+    await db.pool.query(
+      `CREATE TRIGGER refuse_many AFTER INSERT ON execution_tombstones REFERENCING NEW TABLE AS many
+       FOR EACH STATEMENT EXECUTE FUNCTION refuse_many()`,
+    );
+    const walk = createPurgeWalk(db.pool, 7 * day, { ...wide, executions: 256 });
+    let failures = 0;
+    let removed = 0;
+    while (removed < 300) {
+      const page = await walk.page().catch(() => null);
+      if (page === null) failures += 1;
+      removed += page?.removed.execution ?? 0;
+      expect(failures).toBeLessThan(20);
+    }
+    await db.pool.query("DROP TRIGGER refuse_many ON execution_tombstones");
+    expect(failures).toBeGreaterThanOrEqual(2);
+  });
+
   test("a large table leaves in pages, by the primary key, and what is young is not read", async () => {
     await insertOldExecutions(db.pool, { count: 20_000, daysOld: 9, finishedDaysAgo: 8 });
     await insertOldExecutions(db.pool, { count: 20_000, daysOld: 1, finishedDaysAgo: 0.9 });
