@@ -1,6 +1,12 @@
 import { globSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
+import * as contract from "@tl-engine/contract";
+import { describeEngine, enginesOf } from "@tl-engine/engine-kit";
+import formats from "ajv-formats/dist/formats.js";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { inputFormats } from "../apps/api/src/input-validator.ts";
+import { builtInEngineModules } from "../engines/catalog.ts";
 
 // B9: no pattern that sees callers' text takes more than 10 ms for the longest text that it may be given.
 const root = join(import.meta.dirname, "..");
@@ -21,12 +27,14 @@ const longest: readonly [path: RegExp, characters: number][] = [
   [/^packages\/outbound\/src\/(target|http-response|retry-after|content-coding)\.ts$/, 64 * kib],
   [/^packages\/outbound\/src\/record-call\.ts$/, 100],
   [/^packages\/(contract|outbound|engine-kit|shared)\/src\//, body],
+  // What an engine writes, piece by piece.
+  [/^apps\/worker\/src\//, 64 * kib],
   [/^engines\//, body],
 ];
 
 /** The operator's or a developer's own text. */
 const notCallers =
-  /\.test\.ts$|\/(testing|test-support|pack|config|schema)\/|\/(openapi.*|app|worker-main|allow-list|redis-backend|offer-kit)\.ts$/;
+  /\.test\.ts$|\/(testing|test-support|pack|config|schema|doctor)\/|\/(openapi.*|app|worker-main|allow-list|redis-backend|offer-kit|split-statements)\.ts$/;
 
 /** A literal where an expression may begin. */
 const literal =
@@ -45,7 +53,7 @@ function patternsOf(text: string): RegExp[] {
 }
 
 const files = globSync(
-  ["apps/api/src", "packages/{contract,outbound,engine-kit,shared}/src", "engines"].map(
+  ["apps/{api,worker}/src", "packages/{contract,outbound,engine-kit,shared}/src", "engines"].map(
     (folder) => `${folder}/**/*.{ts,js}`,
   ),
   { cwd: root, exclude: (name) => name === "node_modules" || name === "dist" },
@@ -83,14 +91,18 @@ const starts = [
 ];
 const ends = ["", "\n!"];
 
-/** The best of three: what a busy machine adds is not the pattern's. */
-function msOf(pattern: RegExp, text: string): number {
+type Check = RegExp | ((text: string) => unknown);
+
+/** Of this thread's own time, the best of three: what a busy machine adds is not the pattern's. */
+function msOf(check: Check, text: string): number {
   const times = [1, 2, 3].map(() => {
-    pattern.lastIndex = 0;
-    const since = performance.now();
-    if (pattern.global) text.replaceAll(pattern, "");
-    else pattern.test(text);
-    return performance.now() - since;
+    if (check instanceof RegExp) check.lastIndex = 0;
+    const since = process.threadCpuUsage();
+    if (!(check instanceof RegExp)) check(text);
+    else if (check.global) text.replaceAll(check, "");
+    else check.test(text);
+    const { user, system } = process.threadCpuUsage(since);
+    return (user + system) / 1000;
   });
   return Math.min(...times);
 }
@@ -99,7 +111,7 @@ function msOf(pattern: RegExp, text: string): number {
  * The first text for which the pattern takes too long. A short one is tried first: where the time grows with the square,
  * the long one would never end; and where the short one took no time to speak of, the long one is left out.
  */
-function slowText(pattern: RegExp, characters: number): string | null {
+function slowText(pattern: Check, characters: number): string | null {
   const short = Math.min(characters, 8 * kib);
   for (const start of starts) {
     for (const unit of units) {
@@ -128,5 +140,76 @@ describe.each(patterns)("$file: $pattern", ({ file, pattern }) => {
   const [, characters = body] = longest.find(([path]) => path.test(file)) ?? [];
   test("is quick", () => {
     expect(slowText(pattern, characters)).toBeNull();
+  });
+});
+
+/** Every `pattern` in a JSON Schema, and of its `patternProperties`. */
+function patternsIn(schema: unknown): string[] {
+  if (typeof schema !== "object" || schema === null) return [];
+  const own = "pattern" in schema && typeof schema.pattern === "string" ? [schema.pattern] : [];
+  const named =
+    "patternProperties" in schema ? Object.keys(schema.patternProperties as object) : [];
+  return [...own, ...named, ...Object.values(schema).flatMap(patternsIn)];
+}
+
+describe("patterns that a schema brings along", async () => {
+  const bodies = Object.values(contract).filter((member) => member instanceof z.ZodType);
+  const modules = await Promise.all(
+    builtInEngineModules.map((url) => import(url) as Promise<unknown>),
+  );
+  const inputs = modules
+    .flatMap((module, n) => enginesOf(module, builtInEngineModules[n] ?? ""))
+    .map((engine) => describeEngine(engine).input_schema);
+  // What an engine of somebody's own may ask of a text by name: zod's pattern for it is published with it.
+  const known = [
+    z.email(),
+    z.uuid(),
+    z.ipv4(),
+    z.ipv6(),
+    z.hostname(),
+    z.base64(),
+    z.jwt(),
+    z.url(),
+    z.iso.datetime({ offset: true }),
+    z.iso.date(),
+    z.iso.time(),
+    z.iso.duration(),
+    z.cidrv4(),
+    z.cidrv6(),
+    z.base64url(),
+    z.e164(),
+    z.emoji(),
+    z.nanoid(),
+    z.cuid2(),
+    z.ulid(),
+  ];
+  const schemas: object[] = [
+    ...[...bodies, ...known].map((one) => z.toJSONSchema(one, { unrepresentable: "any" })),
+    ...inputs,
+  ];
+  const sources = [...new Set(schemas.flatMap(patternsIn))];
+
+  test("are found", () => {
+    expect(sources).toContain(String(contract.engineIdPattern).slice(1, -1));
+    expect(sources.length).toBeGreaterThan(15);
+  });
+  test.each(sources)("%s is quick", (source) => {
+    expect(slowText(new RegExp(source, "u"), body)).toBeNull();
+  });
+});
+
+describe("formats by which the API checks inputs", () => {
+  const { fullFormats } = formats as unknown as { fullFormats: Record<string, unknown> };
+  const checks = inputFormats.map((name) => {
+    const format = fullFormats[name];
+    const isWrapped = typeof format === "object" && format !== null && "validate" in format;
+    return [name, (isWrapped ? format.validate : format) as Check] as const;
+  });
+
+  test.each(checks)("%s is quick", (_name, check) => {
+    expect(slowText(check, body)).toBeNull();
+  });
+  test("one that is not would be seen", () => {
+    expect(slowText(fullFormats["url"] as RegExp, 8 * kib)).not.toBeNull();
   });
 });
