@@ -7,6 +7,7 @@ import { sweepLeftBehind } from "../../test/left-behind.ts";
 import type { Backend, FaultCase } from "./case.ts";
 import { createBeds } from "./runner/beds.ts";
 import { findCases } from "./runner/find-cases.ts";
+import { oneAtATime } from "./runner/one-at-a-time.ts";
 import { readOptions, UsageError, type RunOptions } from "./runner/options.ts";
 import { runCase, type Outcome } from "./runner/run-case.ts";
 import { startReaper } from "./runner/reaper.ts";
@@ -26,11 +27,12 @@ async function main(): Promise<number> {
     }
     return 0;
   }
+  await oneAtATime(say);
   sweepLeftBehind();
   const seed = options.seed ?? randomInt(2 ** 32);
   const form = options.short ? "short" : "whole";
   const beds = createBeds({ keep: options.short, leaseSeconds: leaseSeconds[form] });
-  const reaper = startReaper();
+  startReaper();
   // The servers outlive a signal to us; a second signal does not wait.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => void beds.close().finally(() => process.exit(130)));
@@ -60,7 +62,6 @@ async function main(): Promise<number> {
     }
   } finally {
     await beds.close();
-    reaper.close();
   }
   say(`\n${tableOf(outcomes)}\n`);
   const failed = outcomes.filter(({ verdict }) => verdict === "failed");

@@ -6,6 +6,8 @@ import { startProcess, type LogLine, type RunningProcess } from "./running-proce
 
 export const repository = join(import.meta.dirname, "..", "..");
 
+/** How long a process may take to start where everything else on the machine wants its cores, ms. */
+const slowStartMs = 60_000;
 /** Also an API that waits for its database is given up one day, ms. */
 const longestStartMs = 600_000;
 
@@ -126,8 +128,8 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
       const [listening, metrics] = await orEnd(
         started,
         Promise.all([
-          started.says("listening", named("listening")),
-          started.says("metrics", named("metrics")),
+          started.says("listening", named("listening"), slowStartMs),
+          started.says("metrics", named("metrics"), slowStartMs),
         ]),
       );
       let isReady = false;
@@ -138,7 +140,9 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
       const api: Api = Object.defineProperties(started, {
         url: { value: `http://127.0.0.1:${String(listening["port"])}` },
         metricsUrl: { value: `http://127.0.0.1:${String(metrics["port"])}` },
-        ready: { value: () => started.says("ready", named("ready")).then(() => undefined) },
+        ready: {
+          value: () => started.says("ready", named("ready"), slowStartMs).then(() => undefined),
+        },
         isReady: { get: () => isReady },
       }) as Api;
       apis.push(api);
@@ -146,12 +150,14 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     },
     async startWorker(given) {
       const started = startOne("worker", given);
-      const metrics = await orEnd(started, started.says("metrics", named("metrics")));
+      const metrics = await orEnd(started, started.says("metrics", named("metrics"), slowStartMs));
       const worker: Worker = Object.defineProperties(started, {
         metricsUrl: { value: `http://127.0.0.1:${String(metrics["port"])}` },
         ready: {
           value: async () =>
-            (await started.says("taking work", named("taking work")))["worker_id"] as string,
+            (await started.says("taking work", named("taking work"), slowStartMs))[
+              "worker_id"
+            ] as string,
         },
       }) as Worker;
       workers.push(worker);

@@ -1,11 +1,15 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { isAlive } from "@tl-engine/local/postmaster-file.ts";
 import { sweepLeftBehind } from "../../../test/left-behind.ts";
 
 // Lives as long as the channel to the runner does, and then ends what that one has left behind.
+const runner = process.ppid;
 process.once("disconnect", () => {
-  // The last sign of life: it takes a moment until nobody sees the runner's process id any more.
-  setTimeout(() => {
+  void (async () => {
+    // It counts as the owner of what it started until it is gone altogether.
+    while (isAlive(runner)) await delay(50);
     sweepLeftBehind();
     process.exit(0);
-  }, 200);
+  })();
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
