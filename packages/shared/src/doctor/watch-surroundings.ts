@@ -69,8 +69,9 @@ export function watchSurroundings(options: WatchSurroundingsOptions): Surroundin
     degraded = found.flatMap((finding) => finding.degraded ?? []);
     const hopeless = found.find(({ id, level }) => level === "error" && unfit.has(id));
     if (hopeless !== undefined) onUnfit?.(hopeless);
-    // Somebody who is away may be back in a moment.
-    const nextMs = found.length < findings.length ? Math.min(everyMs, 5_000) : everyMs;
+    // Somebody who is away may be back in a moment, and what degrades be mended.
+    const soon = found.length < findings.length || degraded.length > 0;
+    const nextMs = soon ? Math.min(everyMs, 5_000) : everyMs;
     timer = setTimeout(() => void look(lasting), nextMs);
     timer.unref();
   }
