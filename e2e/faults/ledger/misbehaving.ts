@@ -12,8 +12,20 @@ export const misbehaving: Readonly<Record<string, (order: Order) => Expected>> =
   leak: () => ({ attempt: 1, code: "out_of_memory" }),
   "leak.process": () => ({ attempt: 1, code: "out_of_memory" }),
   "leak.buffers": () => ({ attempt: 1, code: "out_of_memory" }),
+  call({ input }) {
+    const { mode } = input as { mode: string };
+    if (mode === "200") return { attempt: 1, output: { attempt: 1 } };
+    if (mode.startsWith("40")) return { attempt: 1, code: "upstream_error" };
+    const codes: Record<string, string> = { reset: "connection_failed", hang: "timeout" };
+    return { attempt: 4, code: codes[mode] ?? "upstream_error" };
+  },
   ...Object.fromEntries([
-    ...everywhere("spin", () => ({ attempt: 1, code: "timeout" })),
+    ...everywhere("spin", ({ input }) =>
+      // Its timeout is 1 s.
+      (input as { ms: number }).ms < 1_000
+        ? { attempt: 1, output: { attempt: 1 } }
+        : { attempt: 1, code: "timeout" },
+    ),
     ...everywhere("exit", ({ input }) => {
       const attempt = (input as { attempts: number }).attempts + 1;
       return { attempt, output: { attempt } };

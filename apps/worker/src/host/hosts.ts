@@ -170,24 +170,20 @@ export function createHosts(options: HostsOptions): Hosts {
   for (const engine of options.engines) {
     const { isolation } = engine;
     const name = ` ${engine.engineId}@${engine.version}`;
-    const pool = (
-      kind: HostKind,
-      memory: HostMemory,
-      limits: { limit: number; reuse: boolean },
-    ): SingleRunHosts =>
+    const pool = (kind: HostKind, memory: HostMemory, limit: number): SingleRunHosts =>
       createSingleRunHosts({
         startHost: start(kind, [engine.module], memory, name),
         onReplaced: (reason) => options.onReplaced(kind, reason),
+        limit,
         waitLimitMs: options.waitLimitMs ?? 20_000,
-        ...limits,
       });
     const memory = memoryOf(isolation, engine.memoryMib);
     if (isolation === "inline") {
-      alone.set(engine, pool("alone", inlineMemory, { limit: aloneLimit, reuse: false }));
+      alone.set(engine, pool("alone", inlineMemory, aloneLimit));
     } else {
-      own.set(engine, pool(isolation, memory, { limit: engine.hosts, reuse: true }));
+      own.set(engine, pool(isolation, memory, engine.hosts));
     }
-    spare.set(engine, pool("process", memory, { limit: engine.spareProcesses, reuse: true }));
+    spare.set(engine, pool("process", memory, engine.spareProcesses));
   }
   /** The pools in which nobody may block the event loop: a host of its own may be kept busy until its timeout. */
   const pinged = (): SingleRunHosts[] => [

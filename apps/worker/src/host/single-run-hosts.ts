@@ -11,8 +11,6 @@ export interface SingleRunHostsOptions {
   startHost(events: HostEvents): Host;
   /** Counts hosts that had to be ended. */
   onReplaced(reason: string): void;
-  /** Keep hosts for further runs; otherwise each run has a fresh one. */
-  reuse: boolean;
   /** Most hosts at once; further runs wait. */
   limit: number;
   /** A run that has waited so long for a host is given back, ms: others may have room, and its deadline must not pass here. */
@@ -44,8 +42,7 @@ export function createSingleRunHosts(options: SingleRunHostsOptions): SingleRunH
 
   const events: HostEvents = {
     ended(host) {
-      const isGood = options.reuse && host.taken < runsPerHost && !host.isWorn;
-      if (isGood && !closed) rest(host);
+      if (host.taken < runsPerHost && !host.isWorn && !closed) rest(host);
       else void retire(host);
     },
     crashed(host, run, report) {

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import type { FaultCase } from "../case.ts";
+import { misbehavingBed } from "../misbehaving/bed.ts";
+import { assertAtWork, assertUnharmed, loadInnocents } from "../misbehaving/unharmed.ts";
+
+const engines = ["stubborn", "stubborn.thread", "stubborn.process"];
+const timeoutMs = 500;
+
+export const faultCase: FaultCase = {
+  id: "E1",
+  promise:
+    "an engine that never ends, in all three kinds of hosts: its signal aborts at its timeout (±250 ms), it is settled as timeout after the grace period, its retry never overlaps it, its place is free again",
+  backends: ["redis"],
+  short: true,
+  async run(context) {
+    const bed = await context.startBed(misbehavingBed);
+    const workers = bed.livingWorkers().map(({ pid }) => pid);
+    const graceMs = context.size(1_000, 5_000);
+    const ledger = await context.openLedger(bed, ["sleep", ...engines]);
+    await Promise.all([
+      loadInnocents(context, ledger, 200),
+      ...engines.map((engine) =>
+        ledger.load({ engine, input: () => ({ sink: bed.sink.url }), count: context.size(3, 20) }),
+      ),
+    ]);
+    const audit = await ledger.audit(context.size(60_000, 300_000));
+    assertUnharmed(audit, context);
+
+    const abortedAfter: number[] = [];
+    const endedAfter: number[] = [];
+    for (const { engine, execution_id: id, attempts = [] } of audit.executions.values()) {
+      if (!engine.startsWith("stubborn")) continue;
+      const beats = bed.sink.effectsOf(id).map(({ attempt }) => attempt);
+      assert.deepEqual(
+        beats,
+        beats.toSorted((a, b) => a - b),
+        `${engine} ${id}: its first attempt was still there when the second began`,
+      );
+      abortedAfter.push(
+        ...bed.sink.effectsOf(`aborted-${id}`).map((effect) => Number(effect.idempotencyKey)),
+      );
+      for (const { started_at: from, finished_at: to } of attempts) {
+        endedAfter.push(Date.parse(to ?? "") - Date.parse(from ?? ""));
+      }
+    }
+    // In the short form, and on a busy machine, a host may not get to tell of it within a second.
+    const heard = abortedAfter.length / endedAfter.length;
+    assert(heard <= 1 && heard >= context.size(0.5, 1), "a signal was not heard, or twice");
+    const [first, last] = [Math.min(...abortedAfter), Math.max(...abortedAfter)];
+    const slack = context.size(1_000, 250);
+    context.say(
+      `${abortedAfter.length} signals after ${first.toFixed()} to ${last.toFixed()} ms, ends after ${Math.min(...endedAfter)} to ${Math.max(...endedAfter)} ms`,
+    );
+    assert(first >= timeoutMs - 250 && last <= timeoutMs + slack, "a signal was early or late");
+    assert(Math.min(...endedAfter) >= timeoutMs + graceMs - 250, "the grace period was cut short");
+    await assertAtWork(bed, workers);
+  },
+};

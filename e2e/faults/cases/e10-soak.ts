@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { strangeErrors, strangeResults } from "../../engines/strange.ts";
+import type { Bed } from "../bed/bed.ts";
+import type { CaseContext, FaultCase } from "../case.ts";
+import { hosts } from "../misbehaving/bed.ts";
+import { readIdle, type IdleFigures } from "../misbehaving/idle-figures.ts";
+
+/** Hosts that rest are ended after 60 s. */
+const restMs = 66_000;
+const loadMs = 90_000;
+
+const wellBehaved = ["sleep", "count", "echo"];
+const leaks = ["leak", "leak.process", "leak.buffers"];
+const stubborn = ["stubborn", "stubborn.thread", "stubborn.process"];
+const everywhere = (id: string): string[] => hosts.map((host) => `${id}.${host}`);
+
+export const faultCase: FaultCase = {
+  id: "E10",
+  promise:
+    "engines that misbehave in every way, over all kinds of hosts, for an hour (--minutes): when all rests, each worker has the threads, processes, files, slots and memory that it had after the first minutes",
+  backends: ["redis"],
+  short: false,
+  async run(context) {
+    const bed = await context.startBed({
+      engines: ["sleep", "count", "stubborn", "spin", "exit", "leak", "strange"],
+      // Nothing of the bed's own grows with what was done.
+      trail: false,
+      alone: true,
+    });
+    const workers = bed.livingWorkers();
+    const until = performance.now() + (context.minutes ?? context.size(4, 60)) * 60_000;
+    let first: IdleFigures[] | null = null;
+    let rounds = 0;
+    while (rounds < 2 || performance.now() + loadMs + restMs < until) {
+      const ended = await misbehave(context, bed);
+      await delay(restMs);
+      const now = await Promise.all(workers.map((worker) => readIdle(bed, worker)));
+      context.say(
+        `round ${rounds}: ${ended} ended; each worker: ${now.map(sentenceOf).join("; ")}`,
+      );
+      first ??= now;
+      for (const [n, figures] of now.entries()) compare(workers[n]?.name ?? "", figures, first[n]);
+      bed.sink.forget();
+      rounds++;
+    }
+    assert.deepEqual(
+      workers.map(({ ended }) => ended),
+      workers.map(() => null),
+      "a worker has ended",
+    );
+  },
+};
+
+/** Some minutes of all at once, until all of it has ended as it has to. @returns how many there were */
+async function misbehave(context: CaseContext, bed: Bed): Promise<number> {
+  const until = performance.now() + loadMs;
+  const goOn = (): boolean => performance.now() < until;
+  const engines = [
+    ...wellBehaved,
+    ...leaks,
+    ...stubborn,
+    ...["spin", "exit", "strange"].flatMap(everywhere),
+  ];
+  const ledger = await context.openLedger(bed, engines);
+  const lane = (engine: string, input: (n: number) => unknown, paceMs: number): Promise<void> =>
+    ledger.load({ engine, input, goOn, parallel: 1, paceMs });
+  const sink = bed.sink.url;
+  await Promise.all([
+    lane("echo", (n) => ({ n }), 40),
+    lane("sleep", (n) => ({ ms: (n * 37) % 500 }), 60),
+    lane("count", () => ({ sink }), 100),
+    ...leaks.map((engine) => lane(engine, () => ({}), 5_000)),
+    ...stubborn.map((engine) => lane(engine, () => ({ sink }), 5_000)),
+    lane("spin.inline", () => ({ ms: 60_000 }), 20_000),
+    lane("spin.thread", () => ({ ms: 60_000 }), 5_000),
+    lane("spin.process", () => ({ ms: 60_000 }), 5_000),
+    ...everywhere("exit").map((engine) => {
+      const ways = [
+        "exit",
+        "throw",
+        "reject",
+        ...(engine.endsWith("process") ? ["abort", "segv"] : []),
+      ];
+      return lane(engine, (n) => ({ how: ways[n % ways.length], attempts: n % 3 }), 1_500);
+    }),
+    ...everywhere("strange").map((engine) =>
+      lane(
+        engine,
+        (n) =>
+          n % 2 === 0
+            ? { returns: strangeResults[n % strangeResults.length] }
+            : { throws: strangeErrors[n % strangeErrors.length] },
+        400,
+      ),
+    ),
+  ]);
+  return (await ledger.audit(180_000)).figures.ended;
+}
+
+function sentenceOf({ threads, files, rssMib }: IdleFigures): string {
+  return `${threads} threads, ${files} files, ${rssMib.toFixed()} MiB`;
+}
+
+/** What has no place in a worker that rests, or has grown since the first round. */
+function compare(name: string, now: IdleFigures, first: IdleFigures | undefined): void {
+  assert(first !== undefined);
+  assert.deepEqual(now.hosts, { inline: 1, thread: 0, process: 0, alone: 0 }, `hosts of ${name}`);
+  assert.equal(now.children, 0, `${name} has left processes behind`);
+  assert.equal(now.slotsTaken, 0, `${name} has lost slots`);
+  assert.equal(now.slots, first.slots, `${name} offers other slots`);
+  assert.equal(now.running, 0, "something counts as running");
+  // A thread of Node's pool, a connection of a pool of ours may come later; what leaks comes with each round.
+  assert(
+    now.threads <= first.threads + 2,
+    `${name} had ${first.threads} threads, and has ${now.threads}`,
+  );
+  assert(now.files <= first.files + 8, `${name} had ${first.files} files, and has ${now.files}`);
+  const most = first.rssMib * 1.25 + 32;
+  assert(now.rssMib <= most, `${name} had ${first.rssMib} MiB, and has ${now.rssMib}`);
+}
