@@ -94,12 +94,14 @@ export function createBacklog({ pool, enqueuer, onError }: BacklogOptions): Back
     const { enqueued, waiting } = known;
     const startedAt = performance.now();
     known.lookedAt = startedAt;
-    if (known.pace === null || known.pace.slots === 0 || startedAt - known.paceAt > paceMs) {
-      known.pace = await readPace(pool, known.engine);
+    let { pace } = known;
+    if (pace === null || pace.isGuess || pace.slots === 0 || startedAt - known.paceAt > paceMs) {
+      pace = await readPace(pool, known.engine);
+      known.pace = pace;
       known.paceAt = startedAt;
     }
     const before = known.pending;
-    const found = await refill(pool, enqueuer, known.engine, known.pace, known.lastCaller);
+    const found = await refill(pool, enqueuer, known.engine, pace, known.lastCaller);
     known.lastCaller = found.lastCaller;
     known.window = found.window;
     known.ahead = found.ahead;
@@ -111,7 +113,7 @@ export function createBacklog({ pool, enqueuer, onError }: BacklogOptions): Back
     // A page may be short, where some callers had less than their share: the rest goes to the others at once.
     if (found.moved > 0) return found.ahead * 2 <= found.window ? 0 : busyMs;
     if (found.busy || found.pending < before) return othersMs;
-    return known.pace.slots === 0 ? restMs : idleMs;
+    return pace.slots === 0 ? restMs : idleMs;
   }
 
   function lookNow(known: Known): void {

@@ -183,8 +183,8 @@ test("the pace follows the live slots, the ceiling and what runs took lately", a
   expect(await pace()).toMatchObject({ slots: 0, ahead: 16 });
   await stack.registration.serve([{ engineId, version: 1, slots: 10 }]);
   await other.registration.serve([{ engineId, version: 1, slots: 10 }]);
-  // Nothing is known of its runs: 100 ms each.
-  expect(await pace()).toMatchObject({ slots: 20, ahead: 100 });
+  // Nothing is known of its runs: one for each slot.
+  expect(await pace()).toMatchObject({ slots: 20, ahead: 20, isGuess: true });
   const policy = (text: string) =>
     pool.query(
       `INSERT INTO engine_versions (engine_id, version, title, input_schema, output_schema, policy, fingerprint)
@@ -194,7 +194,7 @@ test("the pace follows the live slots, the ceiling and what runs took lately", a
   await policy('{"short_ms":10,"concurrency":null}');
   expect(await pace()).toMatchObject({ slots: 20, ahead: 1_000 });
   await policy('{"short_ms":null,"concurrency":4}');
-  expect(await pace()).toMatchObject({ slots: 4, ahead: 20 });
+  expect(await pace()).toMatchObject({ slots: 4, ahead: 4 });
   // One that has run for a minute says more than a guess.
   const execution = newExecution({ engineId });
   await stack.submitter.submit(execution);
@@ -211,7 +211,7 @@ test("the pace follows the live slots, the ceiling and what runs took lately", a
       [engineId, slotAgo, ms],
     );
   await took(20, 40);
-  expect(await pace()).toMatchObject({ ahead: 50 });
+  expect(await pace()).toMatchObject({ ahead: 50, isGuess: false });
   // The last minute counts, once something has ended in it.
   await took(0, 20);
   expect(await pace()).toMatchObject({ ahead: 100 });

@@ -40,7 +40,7 @@ export async function refill(
   pool: pg.Pool,
   enqueuer: Enqueuer,
   { engineId, version }: EngineRef,
-  pace: Pace,
+  pace: Omit<Pace, "isGuess">,
   lastCaller: string,
 ): Promise<Refill> {
   const ticket = enqueuer.open();

@@ -361,7 +361,7 @@ async function check(
 
 test(
   "whatever happens in whatever order, the record does as the state machine says",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     await fc.assert(
       fc.asyncProperty(programs, async (program) => {

@@ -16,7 +16,7 @@ const minAhead = 2;
 const aheadUnserved = 16;
 /** Before a process looks at an engine version it takes this for its window; the look takes a few ms. */
 export const unseenWindow = 64;
-/** How long a run is taken to last where nothing is known of it, ms. */
+/** How long a run is taken to last at least where nothing is known of it, ms; and no more than one for each slot is ahead. */
 const unknownRunMs = 100;
 
 /** How fast an engine version is worked off. */
@@ -27,6 +27,8 @@ export interface Pace {
   readonly ahead: number;
   /** Live API processes: each of them records without asking the others. */
   readonly apis: number;
+  /** Whether it is a guess, since none has ended in the last minutes: worth another look soon. */
+  readonly isGuess: boolean;
 }
 
 interface PaceRow {
@@ -55,9 +57,14 @@ export async function readPace(pool: pg.Pool, { engineId, version }: EngineRef):
   const row = rows[0];
   if (row === undefined) throw new Error("Postgres said nothing");
   const slots = Math.min(row.slots, row.concurrency ?? row.slots);
-  // Where none has ended lately, those that run tell at least how long one may take.
-  const guessMs = Math.max(row.short_ms ?? unknownRunMs, row.longest_ms ?? 0);
-  return { slots, ahead: aheadOf(slots, row.mean_ms ?? guessMs), apis: Math.max(1, row.apis) };
+  const apis = Math.max(1, row.apis);
+  if (row.mean_ms !== null) {
+    return { slots, ahead: aheadOf(slots, row.mean_ms), apis, isGuess: false };
+  }
+  // Those that run tell at least how long one may take.
+  const guess = aheadOf(slots, Math.max(row.short_ms ?? unknownRunMs, row.longest_ms ?? 0));
+  const isBlind = row.short_ms === null && slots > 0;
+  return { slots, ahead: isBlind ? Math.min(slots, guess) : guess, apis, isGuess: true };
 }
 
 const meanSince = (seconds: number): string => `(
