@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Bed } from "../bed/bed.ts";
 import { bothBackends, type FaultCase } from "../case.ts";
 import { apiKilled } from "../faults/processes.ts";
+import { withRedis } from "../faults/redis.ts";
 
 export const faultCase: FaultCase = {
   id: "D3",
@@ -37,5 +39,16 @@ export const faultCase: FaultCase = {
     );
     assert(figures.unanswered > 0, "no kill took an answer away");
     assert.equal(figures.refused, 0);
+    if (context.backend === "redis") await assertCountersExpire(bed);
   },
 };
+
+/** A counter without an expiry would lock a key out for ever (K3): no kill may leave one. */
+async function assertCountersExpire(bed: Bed): Promise<void> {
+  await withRedis(bed, async (redis) => {
+    const counters = await redis.keys("engine:ratelimit:*");
+    assert(counters.length > 0, "nothing was counted");
+    for (const counter of counters)
+      assert((await redis.pttl(counter)) > 0, `${counter} never expires`);
+  });
+}

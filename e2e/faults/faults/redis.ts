@@ -14,30 +14,60 @@ export async function withRedis<T>(bed: Bed, use: (redis: Redis) => Promise<T>):
   }
 }
 
-/** Fills Redis to its limit and lets nothing go; the answer takes it back. */
-export async function fillRedis(bed: Bed, maxMemory: string): Promise<() => Promise<void>> {
-  await withRedis(bed, async (redis) => {
-    await redis.config("SET", "maxmemory-policy", "noeviction");
-    await redis.config("SET", "maxmemory", maxMemory);
-    // Large values first, and then small ones, until not even those fit.
-    for (const size of [65_536, 1_024, 64]) {
-      for (let n = 0; ; n++) {
-        try {
-          await redis.set(`filler:${size}:${n}`, "x".repeat(size));
-        } catch {
-          break;
-        }
+/** A Redis without room, until it is given some. */
+export interface FullRedis {
+  /** How often it refused one more value since it was full first. */
+  refusals(): number;
+  makeRoom(): Promise<void>;
+}
+
+/** How often room that others made is taken, ms. */
+const refillEveryMs = 20;
+
+/** Fills Redis to its limit, lets nothing go, and keeps it full. */
+export async function fillRedis(bed: Bed, maxMemory: string): Promise<FullRedis> {
+  const redis = new Redis(bed.redis.url);
+  redis.on("error", () => undefined);
+  let written = 0;
+  let refusals = 0;
+  const fill = async (sizes: readonly number[]): Promise<void> => {
+    for (const size of sizes) {
+      try {
+        for (;;) await redis.set(`filler:${written++}`, "x".repeat(size));
+      } catch (error) {
+        if (!/OOM/.test(String(error))) throw error;
       }
     }
-  });
-  return async () => {
-    await withRedis(bed, async (redis) => {
-      await redis.config("SET", "maxmemory", "0");
-      const fillers = await redis.keys("filler:*");
-      for (let from = 0; from < fillers.length; from += 1_000) {
-        await redis.unlink(...fillers.slice(from, from + 1_000));
+    refusals++;
+  };
+  await redis.config("SET", "maxmemory-policy", "noeviction");
+  await redis.config("SET", "maxmemory", maxMemory);
+  await fill([65_536, 4_096, 256]);
+  refusals = 0;
+  let full = true;
+  const keeping = (async () => {
+    while (full) {
+      await delay(refillEveryMs);
+      // Finished deliveries are removed, which makes room.
+      await fill([1_024, 64]);
+    }
+  })();
+  keeping.catch(() => undefined);
+  return {
+    refusals: () => refusals,
+    async makeRoom() {
+      full = false;
+      try {
+        await keeping;
+        await redis.config("SET", "maxmemory", "0");
+        for (let from = 0; from < written; from += 1_000) {
+          const names = Array.from({ length: 1_000 }, (_, n) => `filler:${from + n}`);
+          await redis.unlink(...names);
+        }
+      } finally {
+        redis.disconnect();
       }
-    });
+    },
   };
 }
 
@@ -71,8 +101,8 @@ export const redisFull: Fault = {
   name: "Redis full",
   backends: ["redis"],
   async strike(bed, _context, lastsMs) {
-    const makeRoom = await fillRedis(bed, "20mb");
+    const full = await fillRedis(bed, "20mb");
     await delay(lastsMs);
-    await makeRoom();
+    await full.makeRoom();
   },
 };
