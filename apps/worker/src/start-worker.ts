@@ -1,5 +1,4 @@
 import { pathToFileURL } from "node:url";
-import { publishEngines } from "@tl-engine/shared/catalogue/publish.ts";
 import type { WorkerConfig } from "@tl-engine/shared/config/demand.ts";
 import { AllowListError, parseAllowList } from "@tl-engine/outbound/allow-list";
 import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
@@ -39,8 +38,10 @@ import { describeEngines } from "./host/describe-engines.ts";
 import { createHostMetrics } from "./host-metrics.ts";
 import { startLiveness, type LivenessTimes } from "./liveness.ts";
 import { noteTaken } from "./note-taken.ts";
+import { offerAgain } from "./offer-again.ts";
+import { publishServed } from "./publish-served.ts";
 import { createReadiness } from "./readiness.ts";
-import { serve } from "./served-engine.ts";
+import { serve, type ServedEngine } from "./served-engine.ts";
 import { waitForRecord } from "./wait-for-record.ts";
 import { StartError } from "./start-error.ts";
 import { within } from "./within.ts";
@@ -143,30 +144,25 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     const signals = openSignals({ redisUrl, databaseUrl, pool: db.pool, onError });
     closers.push(() => signals.close());
 
-    const publishOptions = { processId: registration.id, replace: options.replaceEngines ?? false };
-    const descriptors = chosen.map(({ descriptor }) => ({
-      ...descriptor,
-      policy: { ...descriptor.policy, uses: [...descriptor.policy.uses] },
-    }));
-    const published = await untilAvailable(
-      () => publishEngines(db, signals, descriptors, publishOptions),
-      patience,
-    );
-    for (const { id, version, reason } of published.refused) {
-      log.error({ engine: id, version, reason }, "an engine version is not served");
-    }
-    const served = new Set(published.served.map(({ id, version }) => `${id}@${version}`));
     const capacity = { concurrency: config.workerConcurrency, threads: config.threads };
-    const engines = chosen
-      .filter(({ descriptor: { id, version } }) => served.has(`${id}@${version}`))
-      .map((described) => {
-        const { id: engine, version } = described.descriptor;
-        const used = metrics.slotsTaken.labels({ engine, version });
-        const serving = serve(described, capacity, (count) => used.set(count));
-        metrics.slots.set({ engine, version }, serving.slots.total);
-        used.set(0);
-        return serving;
+    const engines = chosen.map((described) => {
+      const { id: engine, version } = described.descriptor;
+      const used = metrics.slotsTaken.labels({ engine, version });
+      return serve(described, capacity, (count) => used.set(count));
+    });
+    /** Those of which this worker takes work; not all, where somebody else serves one with another content. */
+    const serving: ServedEngine[] = [];
+    const publish = (offered: readonly ServedEngine[]): Promise<ServedEngine[]> =>
+      publishServed(db, signals, offered, {
+        processId: registration.id,
+        replace: options.replaceEngines ?? false,
+        onRefused({ id, version, reason }) {
+          // Said once: it is offered again and again.
+          if (waiting !== null)
+            log.error({ engine: id, version, reason }, "an engine version is not served");
+        },
       });
+    serving.push(...(await untilAvailable(() => publish(engines), patience)));
     if (redisUrl === null) await checkConnections(db, engines.length);
 
     const queue = openQueue({
@@ -246,13 +242,16 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     };
     waitFor("engines");
     await worker.start();
+    for (const engine of serving) worker.serve(engine);
     // Not before it takes anything: engines may load for long.
     liveness = startLiveness({
       ...options.liveness,
       engines,
       askPostgres: () => db.pool.query("SELECT 1"),
       askQueue: () => queue.probe(),
-      async waiting({ descriptor: { id, version } }) {
+      async waiting(engine) {
+        if (!serving.includes(engine)) return 0;
+        const { id, version } = engine.descriptor;
         const depth = await queue.depth(id, version);
         metrics.queueDepth.set({ engine: id, version }, depth);
         return depth;
@@ -264,22 +263,43 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
         ),
     });
     reconciler.start();
-    const slots = engines.map(({ descriptor, slots }) => ({
-      engineId: descriptor.id,
-      version: descriptor.version,
-      slots: slots.total,
-    }));
-    await untilAvailable(() => registration.serve(slots), patience);
-    // What has waited for a worker is brought in for this one at once.
-    for (const engine of slots) backlog.look(engine);
-    // Only now is there a worker for what was published before.
-    signals.publish("catalogue", registration.id);
+    const announce = async (): Promise<void> => {
+      for (const { descriptor, slots } of serving) {
+        const { id: engine, version } = descriptor;
+        metrics.slots.set({ engine, version }, slots.total);
+        metrics.slotsTaken.set({ engine, version }, slots.used);
+      }
+      const slots = serving.map(({ descriptor, slots }) => ({
+        engineId: descriptor.id,
+        version: descriptor.version,
+        slots: slots.total,
+      }));
+      await untilAvailable(() => registration.serve(slots), patience);
+      // What has waited for a worker is brought in for this one at once.
+      for (const engine of slots) backlog.look(engine);
+      // Only now is there a worker for what was published before.
+      signals.publish("catalogue", registration.id);
+    };
+    await announce();
     stopping.signal.throwIfAborted();
     waiting = null;
     log.info(
-      { worker_id: registration.id, engines: engines.map(({ name }) => name) },
+      { worker_id: registration.id, engines: serving.map(({ name }) => name) },
       "taking work",
     );
+    void offerAgain({
+      refused: engines.filter((engine) => !serving.includes(engine)),
+      publish,
+      async serve(engine) {
+        serving.push(engine);
+        worker.serve(engine);
+        await announce();
+        const { id, version } = engine.descriptor;
+        log.info({ engine: id, version }, "an engine version is served now");
+      },
+      signal: stopping.signal,
+      onError,
+    });
     // Beside the work: it delays nothing.
     surroundings = watchSurroundings({
       config,

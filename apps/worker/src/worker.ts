@@ -32,7 +32,7 @@ type WorkerSettings = Pick<Config, "graceMs" | "drainMs" | "maxOutputBytes" | "o
 /** What a worker is made of; `run-worker.ts` builds it, tests build another one. */
 export interface WorkerDeps {
   settings: WorkerSettings;
-  /** The engine versions that this worker serves: published and not refused. */
+  /** The engine versions that this worker has; it serves those that were published and not refused. */
   engines: readonly ServedEngine[];
   /** The folder, as a file address, from which package names are resolved. */
   resolveFrom: string;
@@ -52,8 +52,10 @@ export interface WorkerDeps {
 }
 
 export interface Worker {
-  /** Loads the engines into their hosts and begins to take deliveries. */
+  /** Loads the engines into their hosts. */
   start(): Promise<void>;
+  /** Begins to take deliveries of one of them. */
+  serve(engine: ServedEngine): void;
   /** When a delivery was taken last, by `performance.now()`. */
   readonly takenAt: number;
   /**
@@ -213,19 +215,19 @@ export function createWorker(deps: WorkerDeps): Worker {
   }
 
   return {
-    async start() {
-      await hosts.prepare();
-      for (const engine of engines) {
-        const { id: engineId, version } = engine.descriptor;
-        consumers.push(
-          queue.consume({
-            engineId,
-            version,
-            slots: engine.slots.total,
-            handle: (items) => work.take(engine, items),
-          }),
-        );
-      }
+    start: () => hosts.prepare(),
+
+    serve(engine) {
+      if (stopping.signal.aborted) return;
+      const { id: engineId, version } = engine.descriptor;
+      consumers.push(
+        queue.consume({
+          engineId,
+          version,
+          slots: engine.slots.total,
+          handle: (items) => work.take(engine, items),
+        }),
+      );
     },
 
     get takenAt() {

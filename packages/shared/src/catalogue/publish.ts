@@ -78,7 +78,7 @@ export async function publishEngines(
       });
     }
   }
-  signals.publish("catalogue", processId);
+  if (result.served.length > 0) signals.publish("catalogue", processId);
   return result;
 }
 
