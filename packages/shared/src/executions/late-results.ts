@@ -17,8 +17,8 @@ export interface LateResultWriter {
 }
 
 // Too late is what belongs to an attempt that others ended: taken back, given back, or ended past its deadline (as
-// end-overdue.ts does, under the dispatch that it ran with; only a value that was returned counts after a cancel, so
-// that it was no worker who wrote `canceled` over one). The row is locked against its deletion alone.
+// end-overdue.ts does, under the dispatch that it ran with, which is the row's own attempt as in row.ts; only a value that
+// was returned counts after a cancel, so that it was no worker who wrote `canceled` over one). The row is locked against its deletion alone.
 const statement = `
 INSERT INTO late_results (execution_id, dispatch, outcome, error_code)
 SELECT e.id, l.dispatch, CASE WHEN l.error IS NULL THEN 'succeeded' ELSE 'failed' END, l.error::json ->> 'code'
@@ -26,8 +26,10 @@ FROM (SELECT DISTINCT ON (id, dispatch) * FROM unnest($1::uuid[], $2::int[], $3:
 JOIN executions e ON e.id = l.id
 WHERE e.earlier_attempts @> jsonb_build_array(jsonb_build_object('dispatch', l.dispatch, 'outcome', 'worker_lost'))
   OR e.earlier_attempts @> jsonb_build_array(jsonb_build_object('dispatch', l.dispatch, 'outcome', 'given_back'))
-  OR (e.dispatch = l.dispatch AND CASE e.status WHEN 'failed' THEN e.error ->> 'code' = 'timeout' AND e.error::text IS DISTINCT FROM l.error
-    WHEN 'canceled' THEN l.error IS NULL ELSE false END)
+  OR (e.dispatch = l.dispatch AND e.attempt_started_at IS NOT NULL
+    AND coalesce((e.earlier_attempts -> -1 ->> 'dispatch')::int, -2) <> e.dispatch - 1
+    AND CASE e.status WHEN 'failed' THEN e.error ->> 'code' = 'timeout' AND e.error::text IS DISTINCT FROM l.error
+      WHEN 'canceled' THEN l.error IS NULL ELSE false END)
 FOR KEY SHARE OF e
 ON CONFLICT DO NOTHING`;
 
