@@ -19,9 +19,14 @@ export function makeCursor(list: string, place: string): string {
 /**
  * Reads a cursor of {@link makeCursor}. It is no secret, and a made-up one would show nobody anything; the check is
  * there so that a damaged one is refused and not taken for another place.
+ * @param placeOf what the list makes of a place; null where it has none of that form, since anybody can make up a cursor
  * @throws Refusal 400
  */
-export function readCursor(list: string, cursor: string | undefined): string | null {
+export function readCursor<Place>(
+  list: string,
+  cursor: string | undefined,
+  placeOf: (text: string) => Place | null,
+): Place | null {
   if (cursor === undefined) return null;
   const bytes = Buffer.from(cursor, "base64url");
   const payload = bytes.subarray(checkBytes);
@@ -29,6 +34,7 @@ export function readCursor(list: string, cursor: string | undefined): string | n
     cursor.length <= 512 &&
     bytes.toString("base64url") === cursor &&
     check(list, payload).equals(bytes.subarray(0, checkBytes));
-  if (!good) throw malformed("The cursor is none that this list gave out");
-  return payload.toString("utf8");
+  const place = good ? placeOf(payload.toString("utf8")) : null;
+  if (place === null) throw malformed("The cursor is none that this list gave out");
+  return place;
 }

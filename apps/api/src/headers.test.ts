@@ -78,11 +78,13 @@ describe("idempotency", () => {
 });
 
 test("a cursor comes back, for its own list", () => {
+  const any = (place: string) => place;
   const cursor = makeCursor("keys", "2026-01-01T00:00:00.000Z é");
   expect(cursor).toMatch(/^[A-Za-z0-9_-]+$/);
-  expect(readCursor("keys", cursor)).toBe("2026-01-01T00:00:00.000Z é");
-  expect(readCursor("keys", undefined)).toBeNull();
-  expect(() => readCursor("engines", cursor)).toThrow("cursor");
+  expect(readCursor("keys", cursor, any)).toBe("2026-01-01T00:00:00.000Z é");
+  expect(readCursor("keys", undefined, any)).toBeNull();
+  expect(() => readCursor("engines", cursor, any)).toThrow("cursor");
+  expect(() => readCursor("keys", cursor, () => null)).toThrow("cursor");
 });
 
 test("Retry-After grows with age, and looks ahead to what is scheduled", () => {

@@ -3,6 +3,7 @@ import { problems } from "@tl-engine/contract";
 import type { EngineVersion } from "@tl-engine/shared/catalogue/catalogue.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freshDatabase } from "../../../test/services.ts";
+import { makeCursor } from "./cursor.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { endpoints } from "./endpoints.ts";
 import { createInputCheck } from "./input-validator.ts";
@@ -228,6 +229,19 @@ test("bodies over the limit are 413 before they are read, with a length and with
   const justFits = `{"input":"${"x".repeat(1024 * 1024 - 12)}"}`;
   expect(Buffer.byteLength(justFits)).toBe(1024 * 1024);
   expect((await api.ask(path, { body: justFits, headers: json })).status).toBe(202);
+});
+
+test.each([
+  ["keys", " AAAAAAAAAAAA"],
+  ["keys", "2026-01-01T00:00:00.000Z"],
+  ["keys", "2026-02-30T00:00:00.000Z AAAAAAAAAAAA"],
+  ["keys", "+275760-01-01T00:00:00.000Z AAAAAAAAAAAA"],
+  ["executions", "none"],
+  ["engines", "ECHO"],
+])("a made-up cursor of %s that says %j is refused", async (list, place) => {
+  const response = await api.ask(`/api/v1/${list}?cursor=${makeCursor(list, place)}`);
+  expect(response.status).toBe(400);
+  await judge(response);
 });
 
 describe("a refusal stays small, however long the names in a body are", () => {

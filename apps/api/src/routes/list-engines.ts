@@ -1,5 +1,5 @@
 import { createRoute } from "@hono/zod-openapi";
-import { engineListSchema } from "@tl-engine/contract";
+import { engineIdPattern, engineListSchema } from "@tl-engine/contract";
 import { seesEngine } from "@tl-engine/shared/callers/caller.ts";
 import { z } from "zod";
 import { makeCursor, readCursor } from "../cursor.ts";
@@ -7,6 +7,8 @@ import type { Endpoint } from "../endpoint.ts";
 import { describeEngine } from "../engine-view.ts";
 import { anyCredential, json, pageQuery, problemsOf } from "../openapi-parts.ts";
 import { readLimit, readQuery } from "../query.ts";
+
+const engineId = (text: string) => (engineIdPattern.test(text) ? text : null);
 
 /** GET /api/v1/engines: the engines that exist for this caller. */
 export const listEngines: Endpoint = {
@@ -24,7 +26,7 @@ export const listEngines: Endpoint = {
   async handle(c, { catalogue }) {
     const query = readQuery(c, ["cursor", "limit"]);
     const limit = readLimit(query.limit);
-    const after = readCursor("engines", query.cursor) ?? "";
+    const after = readCursor("engines", query.cursor, engineId) ?? "";
     await catalogue.ready();
     const ids = catalogue.ids().filter((id) => id > after && seesEngine(c.get("caller"), id));
     const page = ids.slice(0, limit);

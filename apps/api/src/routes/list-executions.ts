@@ -76,12 +76,12 @@ export const listOwnExecutions: Endpoint = {
     const filters = readFilters(query);
     const include = readInclude(query.include, false);
     const limit = readLimit(query.limit);
-    const place = readCursor("executions", query.cursor);
+    const beforeId = readCursor("executions", query.cursor, readExecutionId);
     const { rows, more } = await listExecutions(
       deps.db.pool,
       c.get("caller"),
       filters,
-      { beforeId: place === null ? null : readExecutionId(place), limit },
+      { beforeId, limit },
       { ...include, output: false },
     );
     const last = more ? rows.at(-1) : undefined;
