@@ -35,9 +35,13 @@ export const startGuard = `e.status = 'queued' AND coalesce(e.wait_reason, '') =
 export const lease = `lease AS MATERIALIZED (
   SELECT EXISTS (SELECT FROM processes p WHERE p.id = $1 AND p.lease_until > now()) AS holds)`;
 
-/** What a start reads of a row. */
+/**
+ * What a start reads of a row. While it waited for its turn at a ceiling its `now()` stood still: what was made ready
+ * meanwhile has waited for nothing, not for less than that.
+ */
 export const startedColumns = `e.id, e.dispatch, e.attempt, e.max_attempts, e.engine_id, e.version, e.caller_id,
-  e.priority, e.timeout_ms, extract(epoch FROM now() - coalesce(e.waiting_since, e.ready_at))::float8 * 1000 AS queued_ms, e.input::text AS input,
+  e.priority, e.timeout_ms,
+  greatest(0, extract(epoch FROM now() - coalesce(e.waiting_since, e.ready_at)))::float8 * 1000 AS queued_ms, e.input::text AS input,
   e.alone, e.losses, e.traceparent`;
 
 /** What a statement that starts executions answers: one row without an id where it started none. */

@@ -64,6 +64,31 @@ test.each([null, 10])(
   },
 );
 
+test("what was made ready while its start waited for its turn has waited for nothing", async () => {
+  const engineId = freshEngineId();
+  const [id = ""] = await submitted(engineId, 1);
+  const client = await stack.db.pool.connect();
+  try {
+    await client.query("BEGIN");
+    await client.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [
+      `tl-ceiling:${engineId}@1`,
+    ]);
+    const engine = { engineId, version: 1, concurrency: 10 };
+    const starting = other.starter.start(engine, [[id, 0]], patient);
+    const waits = `SELECT count(*)::int AS count FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    await expect.poll(async () => (await stack.db.pool.query(waits)).rows).toEqual([{ count: 1 }]);
+    await stack.db.pool.query(
+      "UPDATE executions SET ready_at = clock_timestamp() + interval '1 s' WHERE id = $1",
+      [id],
+    );
+    await client.query("COMMIT");
+    expect(await starting).toMatchObject([{ id, queuedMs: 0 }]);
+  } finally {
+    client.release(true);
+  }
+});
+
 test("executions are locked by id, so that workers with the same deliveries cannot block one another", async () => {
   const engineId = freshEngineId();
   const [lowest = "", highest = "", another = ""] = (await submitted(engineId, 3)).toSorted();
