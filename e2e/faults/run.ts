@@ -91,13 +91,12 @@ function choose(all: readonly FaultCase[], { only, short }: RunOptions): FaultCa
   });
 }
 
+// What a failed case left under way fails later, when its bed is gone: that is no news.
+process.on("unhandledRejection", () => undefined);
 try {
-  process.exitCode = await main();
+  process.exit(await main());
 } catch (error) {
-  process.exitCode = 2;
-  if (error instanceof UsageError) console.error(error.message);
-  else {
-    console.error(error);
-    process.exitCode = 1;
-  }
+  const isUsage = error instanceof UsageError;
+  console.error(isUsage ? error.message : error);
+  process.exit(isUsage ? 2 : 1);
 }

@@ -39,8 +39,7 @@ export const faultCase: FaultCase = {
     assert(frozen !== undefined);
     frozen.signal("SIGSTOP");
     await Promise.all(others.map((worker) => worker.kill()));
-    for (const id of held.slice(4))
-      await ledger.caller.insist(`/executions/${id}/cancel`, { method: "POST" });
+    for (const id of held.slice(4)) await ledger.caller.cancel(id);
     // Nobody is there to start these.
     const expiring = await submitAll([
       ...many(3, { engine: "echo", input: 1, options: { ttl: "2s" }, must: "expired" as const }),

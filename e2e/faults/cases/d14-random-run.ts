@@ -34,11 +34,7 @@ export const faultCase: FaultCase = {
         const { order, copies, cancelAfterMs, restMs } = drawStep(draw, bed.sink.url);
         const id = await ledger.submit(order, copies);
         if (cancelAfterMs !== null) {
-          cancels.push(
-            delay(cancelAfterMs).then(() =>
-              ledger.caller.insist(`/executions/${id}/cancel`, { method: "POST" }),
-            ),
-          );
+          cancels.push(delay(cancelAfterMs).then(() => ledger.caller.cancel(id)));
         }
         await delay(restMs);
       }

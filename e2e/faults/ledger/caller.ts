@@ -31,6 +31,10 @@ export interface Caller {
   ask(path: string, options?: AskOptions): Promise<Answer | null>;
   /** As `ask`, until it is answered 2xx: patiently, as a program's client does. */
   insist(path: string, options?: AskOptions): Promise<Answer>;
+  /** Nothing is asked any more, and who waits for an answer waits for ever: the case is over. */
+  abandon(): void;
+  /** Asks for an execution's end, until that is answered: done, or it had ended before. */
+  cancel(id: string): Promise<Answer>;
 }
 
 export interface AskOptions {
@@ -44,6 +48,7 @@ export interface AskOptions {
 export function createCaller(bed: Bed): Caller {
   const tries: Try[] = [];
   let turn = 0;
+  let abandoned = false;
 
   async function ask(path: string, options: AskOptions = {}): Promise<Answer | null> {
     const { json, key, method } = options;
@@ -84,18 +89,31 @@ export function createCaller(bed: Bed): Caller {
     return answer;
   }
 
+  async function until(
+    isGood: (status: number) => boolean,
+    path: string,
+    options?: AskOptions,
+  ): Promise<Answer> {
+    for (;;) {
+      if (abandoned) await new Promise(() => undefined);
+      const answer = await ask(path, options);
+      if (answer !== null && isGood(answer.status)) return answer;
+      const passing = answer === null || answer.status >= 500 || [409, 429].includes(answer.status);
+      if (!passing) throw new Error(`${path} was answered ${answer.status}: ${answer.text}`);
+      await delay(50);
+    }
+  }
+
   return {
     tries,
     ask,
-    async insist(path, options) {
-      for (;;) {
-        const answer = await ask(path, options);
-        if (answer !== null && answer.status < 300) return answer;
-        const passing =
-          answer === null || answer.status >= 500 || [409, 429].includes(answer.status);
-        if (!passing) throw new Error(`${path} was answered ${answer.status}: ${answer.text}`);
-        await delay(50);
-      }
+    abandon() {
+      abandoned = true;
     },
+    insist: (path, options) => until((status) => status < 300, path, options),
+    cancel: (id) =>
+      until((status) => status < 300 || status === 409, `/executions/${id}/cancel`, {
+        method: "POST",
+      }),
   };
 }

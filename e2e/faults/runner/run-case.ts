@@ -60,12 +60,18 @@ export async function runCase(
   const startedAt = performance.now();
   const limitMs = short ? longestMs.short : longestMs.whole;
   let failure: Error | null = null;
+  const strays: unknown[] = [];
+  const hearStray = (stray: unknown): void => void strays.push(stray);
+  process.on("unhandledRejection", hearStray);
   try {
     await inTime(one.run(context), limitMs + (minutes ?? 0) * 60_000);
     for (const bed of beds.taken) await checkExits(bed, context.promised(60));
+    if (strays.length > 0)
+      throw new Error("a promise failed where nobody looked", { cause: strays[0] });
   } catch (error) {
     failure = error instanceof Error ? error : new Error(inspect(error));
   }
+  process.off("unhandledRejection", hearStray);
   const seconds = (performance.now() - startedAt) / 1_000;
   const figures = addUp(ledgers.flatMap((ledger) => ledger.figures() ?? []));
   const verdict = failure === null ? "passed" : "failed";
@@ -79,6 +85,7 @@ export async function runCase(
       say(`  unfinished:\n${await describeUnfinished(bed)}\n${bed.deployment.lastWords(3_000)}`);
     }
   }
+  for (const { caller } of ledgers) caller.abandon();
   await Promise.allSettled(ledgers.map((ledger) => ledger.close()));
   await beds.giveBack(failure === null).catch((error: unknown) => {
     failure ??= new Error("its bed cannot be taken down", { cause: error });
