@@ -6,6 +6,10 @@ const neverStarted = `(e.started_at IS NULL)`;
 const ended = `CASE WHEN e.status IN ('scheduled', 'queued') AND ${neverStarted} THEN 'expired'
   WHEN e.cancel_requested_at IS NOT NULL THEN 'canceled' ELSE 'failed' END`;
 
+/** Most rows that one statement ends, and most statements of one call: an expired backlog must not hold up a turn. */
+const pageSize = 1_000;
+const maxPages = 20;
+
 /**
  * Ends executions whose deadline has passed: what never started is expired; what waited too long after its first start
  * fails with its last error; what runs longer than its timeout, the grace period and a margin fails as `timeout`, whoever
@@ -13,6 +17,16 @@ const ended = `CASE WHEN e.status IN ('scheduled', 'queued') AND ${neverStarted}
  * @returns how many were ended
  */
 export async function endOverdue(pool: pg.Pool, signals: Signals): Promise<number> {
+  let total = 0;
+  for (let page = 0; page < maxPages; page += 1) {
+    const ended = await endPage(pool, signals);
+    total += ended;
+    if (ended < pageSize) break;
+  }
+  return total;
+}
+
+async function endPage(pool: pg.Pool, signals: Signals): Promise<number> {
   const timeout = executionErrorText(
     {
       code: "timeout",
@@ -35,7 +49,7 @@ export async function endOverdue(pool: pg.Pool, signals: Signals): Promise<numbe
     text: `WITH overdue AS MATERIALIZED (
         SELECT d.id FROM executions d WHERE d.deadline_at <= now() AND (d.status <> 'running'
           OR (SELECT p.lease_until FROM processes p WHERE p.id = d.worker_id) > now())
-        ORDER BY d.deadline_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+        ORDER BY d.deadline_at LIMIT ${pageSize} FOR UPDATE SKIP LOCKED)
       UPDATE executions e SET status = ${ended}, finished_at = now(), deadline_at = NULL, due_at = NULL, wait_reason = NULL,
         attempt_ended_at = CASE WHEN e.status = 'running' THEN now() ELSE e.attempt_ended_at END,
         cancel_effect = CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'aborted' END,

@@ -1,8 +1,9 @@
 import type pg from "pg";
 import type { Signals } from "../signals/signals.ts";
 import type { Enqueuer } from "./enqueuer.ts";
+import { executionErrorText } from "./error.ts";
 import { readyColumns, type ReadyRow } from "./ready.ts";
-import { maxIdleMs } from "./state.ts";
+import { maxIdleMs, maxReturns } from "./state.ts";
 
 /** A running execution that its worker cannot bring to an end. */
 export interface GivenBack {
@@ -12,9 +13,21 @@ export interface GivenBack {
   alone: boolean;
 }
 
+const tooOften = `(jsonb_array_length(coalesce(e.earlier_attempts, '[]')) >= ${maxReturns})`;
+const requeued = `(e.cancel_requested_at IS NULL AND NOT ${tooOften})`;
+const failure = executionErrorText(
+  {
+    code: "worker_lost",
+    detail: `It came back ${maxReturns} times from workers that could not bring it to an end.`,
+    retryable: false,
+  },
+  0,
+);
+
 /**
  * Moves running executions back to queued without counting the attempt, and enqueues them again: their worker goes
- * away, or lost the host that they ran in. Where a cancel was asked for they end as canceled.
+ * away, or lost the host that they ran in. Where a cancel was asked for they end as canceled, and after
+ * {@link maxReturns} listed attempts as failed: each return has a new deadline, so that nothing else would end them.
  * @throws what Postgres says
  */
 export async function giveBack(
@@ -29,11 +42,13 @@ export async function giveBack(
     const { rows } = await pool.query<ReadyRow & { status: string }>({
       name: "give-back",
       // The rows are locked in the order of their ids, and found by id: `|| ''` keeps the planner from walking all that runs.
-      text: `UPDATE executions e SET status = CASE WHEN e.cancel_requested_at IS NULL THEN 'queued' ELSE 'canceled' END,
+      text: `UPDATE executions e SET status = CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'canceled'
+            WHEN ${tooOften} THEN 'failed' ELSE 'queued' END,
           dispatch = e.dispatch + 1, attempt = e.attempt - 1, alone = e.alone OR g.alone, ready_at = now(),
           waiting_since = NULL, enqueuer = $1,
-          deadline_at = CASE WHEN e.cancel_requested_at IS NULL THEN now() + ${maxIdleMs} * interval '1 millisecond' END,
-          finished_at = CASE WHEN e.cancel_requested_at IS NULL THEN NULL ELSE now() END,
+          deadline_at = CASE WHEN ${requeued} THEN now() + ${maxIdleMs} * interval '1 millisecond' END,
+          finished_at = CASE WHEN ${requeued} THEN NULL ELSE now() END,
+          error = CASE WHEN e.cancel_requested_at IS NULL AND ${tooOften} THEN $5::json END,
           cancel_effect = CASE WHEN e.cancel_requested_at IS NULL THEN NULL ELSE 'prevented' END,
           earlier_attempts = coalesce(e.earlier_attempts, '[]') || jsonb_build_object('attempt', e.attempt,
             'dispatch', e.dispatch, 'worker_id', e.worker_id, 'started_at', e.attempt_started_at, 'finished_at', now(),
@@ -46,10 +61,11 @@ export async function giveBack(
         items.map((item) => item.id),
         items.map((item) => item.dispatch),
         items.map((item) => item.alone),
+        failure,
       ],
     });
-    const canceled = rows.filter((row) => row.status === "canceled").map((row) => row.id);
-    if (canceled.length > 0) signals.publish("settled", canceled.join(","));
+    const ended = rows.filter((row) => row.status !== "queued").map((row) => row.id);
+    if (ended.length > 0) signals.publish("settled", ended.join(","));
     const ready = rows.filter((row) => row.status === "queued");
     await enqueuer.enqueue(ticket, ready);
   } catch (error) {
