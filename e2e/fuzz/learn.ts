@@ -1,0 +1,30 @@
+import type { KnownCaller } from "./callers.ts";
+import { headerOf, type HttpAnswer } from "./http-answer.ts";
+import type { World } from "./world.ts";
+
+const uuidAtEnd = /^\/api\/v1\/executions\/([0-9a-f-]{36})$/;
+const keyAtEnd = /^\/api\/v1\/keys\/([0-9A-Za-z]{12})$/;
+
+/** Takes from an answer what later requests can use, and books what was accepted. */
+export function learn(
+  { book, executions, open, keys, etags, cursorsOf }: World,
+  caller: KnownCaller | null,
+  answer: HttpAnswer,
+  target: string,
+): void {
+  if (answer.status >= 300) return;
+  const location = headerOf(answer, "location") ?? "";
+  const accepted = uuidAtEnd.exec(location)?.[1];
+  if (accepted !== undefined) {
+    book.accepted(accepted, caller?.name ?? "nobody", answer.headers.has("idempotency-replayed"));
+    executions.add(accepted);
+    if (answer.body.includes('"status":"scheduled"')) open.add(accepted);
+  }
+  const key = keyAtEnd.exec(location)?.[1];
+  if (key !== undefined) keys.add(key);
+  const etag = headerOf(answer, "etag");
+  if (etag !== undefined) etags.add(etag);
+  const cursor = /"next_cursor":"([\w-]+)"/.exec(answer.body.toString("utf8"))?.[1];
+  const [path = ""] = target.split("?", 1);
+  if (cursor !== undefined) cursorsOf(path).add(cursor);
+}

@@ -1,0 +1,128 @@
+import type { Client } from "@tl-engine/client";
+import type { Deployment } from "../support/deployment.ts";
+import { request } from "../support/request.ts";
+import { makeCallers, type Callers } from "./callers.ts";
+import { openBook, type ExecutionBook } from "./execution-book.ts";
+import { readDocument, type ApiDocument, type Schema } from "./operations.ts";
+
+/** A handful of real values of one kind; new ones push out the oldest. */
+export interface Pool {
+  readonly values: readonly string[];
+  add(value: string): void;
+}
+
+/** What a caller who knows his way around knows of a deployment. */
+export interface World {
+  readonly url: string;
+  readonly document: ApiDocument;
+  readonly callers: Callers;
+  readonly book: ExecutionBook;
+  /** Engine id → schema of its input. */
+  readonly inputs: ReadonlyMap<string, Schema>;
+  readonly executions: Pool;
+  /** Those of them that can still be canceled, more likely than not. */
+  readonly open: Pool;
+  readonly keys: Pool;
+  readonly etags: Pool;
+  /** Cursors that a list has given out, by the list's path. */
+  cursorsOf(path: string): Pool;
+  /** When the run began, ms since 1970. */
+  readonly startedAt: number;
+}
+
+/** Engines that the fuzzer submits to: what they are given does not reach the outside. */
+const engines = ["echo", "flaky", "sleep", "validate.json-schema"];
+/** What the deployment of a fuzzer must be given: nobody's limit may end the run. */
+export const fuzzDeployment = {
+  engines: ["flaky", "sleep"],
+  env: {
+    TL_PLANE_RATE_LIMIT: "1000000000",
+    TL_RATE_LIMIT: "1000000000",
+    TL_WORKER_CONCURRENCY: "20",
+    TL_GRACE_SECONDS: "1",
+    TL_CORS_ORIGINS: "https://app.example.com",
+  },
+} as const;
+
+/** Makes callers, keys and executions of every status, and reads the document from the API itself. */
+export async function makeWorld(deployment: Deployment, databaseUrl: string): Promise<World> {
+  const url = deployment.apis[0]!.url;
+  const document = readDocument((await request(`${url}/openapi.json`)).json);
+  const callers = await makeCallers(deployment);
+  const plane = deployment.client();
+  const inputs = new Map<string, Schema>();
+  for (const id of engines) inputs.set(id, (await plane.engine(id)).input_schema);
+  const cursors = new Map<string, Pool>();
+  const world: World = {
+    url,
+    document,
+    callers,
+    book: await openBook(databaseUrl),
+    inputs,
+    executions: makePool(),
+    open: makePool(),
+    keys: makePool(),
+    etags: makePool(),
+    cursorsOf(path) {
+      const pool = cursors.get(path) ?? makePool();
+      cursors.set(path, pool);
+      return pool;
+    },
+    startedAt: Date.now(),
+  };
+  await seedExecutions(world);
+  await seedKeys(world, plane);
+  return world;
+}
+
+async function seedExecutions({ url, callers, book, executions, open }: World): Promise<void> {
+  const hour = { ttl: "1h", timeout: "1h" };
+  const submits = [
+    { engine: "echo", body: { input: { a: [1, "b", null] }, tags: ["invoice"] } },
+    { engine: "flaky", body: { input: { failures: 9 }, options: { max_attempts: 1 } } },
+    { engine: "sleep", body: { input: { ms: 3_000_000 }, options: hour } },
+    { engine: "echo", body: { input: 1, options: { delay: "1h" }, metadata: { order: "A-17" } } },
+  ];
+  for (const caller of callers.known) {
+    const mayExecute = caller.scopes === null || caller.scopes.has("engines:execute");
+    if (!mayExecute || caller.limit === "spent") continue;
+    for (const { engine, body } of submits) {
+      const answer = await request(`${url}/api/v1/engines/${engine}/execute`, {
+        json: body,
+        headers: Object.fromEntries([caller.credential]),
+      });
+      if (answer.status !== 202) throw new Error(`A submit was answered ${answer.text}`);
+      book.accepted(answer.json.execution_id, caller.name, false);
+      executions.add(answer.json.execution_id);
+      if (engine === "sleep") open.add(answer.json.execution_id);
+    }
+  }
+  // From now on the one who has spent his limit has.
+  const [, secret] = callers.known.find(({ limit }) => limit === "spent")!.credential;
+  const headers = { "x-api-key": secret };
+  await request(`${url}/api/v1/engines`, { headers });
+  for (let n = 0; n < 10; n++) await request(`${url}/api/v1/executions`, { headers });
+}
+
+async function seedKeys({ keys }: World, plane: Client): Promise<void> {
+  for (const name of ["one", "two", "three", "revoked"]) {
+    const { id } = await plane.keys.create({ name });
+    keys.add(id);
+    if (name === "revoked") await plane.keys.revoke(id);
+  }
+}
+
+const poolSize = 24;
+
+function makePool(): Pool {
+  const values: string[] = [];
+  let next = 0;
+  return {
+    values,
+    add(value) {
+      if (values.includes(value)) return;
+      values[next % poolSize] = value;
+      next += 1;
+    },
+  };
+}
