@@ -1,8 +1,9 @@
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { freshDatabase, type FreshDatabase } from "../../../../test/services.ts";
 import { closeDatabase, openDatabase, type Database } from "../db/database.ts";
 import {
   freshEngineId,
+  listenForDeliveries,
   newExecution,
   noCanary,
   openStack,
@@ -11,6 +12,7 @@ import {
 } from "../testing/stack.ts";
 import { endOverdue } from "./end-overdue.ts";
 import { giveBack } from "./give-back.ts";
+import { putBackOfLostProcesses } from "./lost-processes.ts";
 import { createReconciler } from "./reconcile.ts";
 import { takeBackLost } from "./take-back.ts";
 
@@ -98,6 +100,62 @@ test("after an outage longer than every deadline, what ran keeps its time to be 
   expect(await stateOf(leader, id)).toEqual({ status: "running", dispatch: 1, losses: 0 });
   const result = { outcome: "succeeded", outputText: "1" } as const;
   expect(await worker.settler.settle({ id, dispatch: 1, attempt: 1, ...result })).toBe("succeeded");
+});
+
+test("what a lost worker had taken and not started is delivered again, also where its clock was ahead", async () => {
+  const { url } = await database();
+  const [worker, other] = [
+    await stackOf({ databaseUrl: url }),
+    await stackOf({ databaseUrl: url }),
+  ];
+  const engineId = freshEngineId();
+  await worker.registration.serve([{ engineId, version: 1, slots: 1 }]);
+  const [first, second] = [newExecution({ engineId }), newExecution({ engineId })];
+
+  // It claims the first, by a clock that is ten minutes ahead, and does nothing with it; the second has to wait.
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 600_000 });
+  const die = Promise.withResolvers<void>();
+  const taken = Promise.withResolvers<void>();
+  const handle = () => {
+    taken.resolve();
+    return die.promise;
+  };
+  const consumer = worker.queue.consume({ engineId, version: 1, slots: 1, handle });
+  cleanUps.push(async () => {
+    die.resolve();
+    await consumer.close();
+  });
+  await other.submitter.submit(first);
+  await taken.promise;
+  vi.useRealTimers();
+  await other.submitter.submit(second);
+
+  const deliveries = listenForDeliveries(other.queue, engineId);
+  cleanUps.push(() => deliveries.close());
+  expect(await deliveries.next(1)).toEqual([[second.id, 0]]);
+  const { rows } = await other.db.pool.query<{ at: string }>(
+    "UPDATE processes SET lease_until = now() WHERE id = $1 RETURNING now()::text AS at",
+    [worker.registration.id],
+  );
+  await putBackOfLostProcesses(other.db.pool, other.enqueuer, rows[0]?.at ?? "");
+  // The second as well, which was not started either: it is dropped where that was done meanwhile.
+  expect((await deliveries.next(2)).map(([id]) => id).toSorted()).toEqual(
+    [first.id, second.id].toSorted(),
+  );
+});
+
+test("a worker that went of its own accord leaves nothing to deliver again", async () => {
+  const { url } = await database();
+  const [worker, other] = [
+    await stackOf({ databaseUrl: url }),
+    await stackOf({ databaseUrl: url }),
+  ];
+  const engineId = freshEngineId();
+  await worker.registration.serve([{ engineId, version: 1, slots: 1 }]);
+  await other.submitter.submit(newExecution({ engineId }));
+  await worker.registration.close();
+  const { rows } = await other.db.pool.query<{ at: string }>("SELECT now()::text AS at");
+  expect(await putBackOfLostProcesses(other.db.pool, other.enqueuer, rows[0]?.at ?? "")).toBe(0);
 });
 
 test("what a lost worker ran past its deadline is taken back and not called a timeout", async () => {

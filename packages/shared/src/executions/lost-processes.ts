@@ -3,9 +3,17 @@ import type { Enqueuer } from "./enqueuer.ts";
 import { readReady } from "./ready.ts";
 import { overdueMarginMs } from "./state.ts";
 
+interface LostProcess {
+  id: string;
+  enqueued_through: Date;
+  served: { engineId: string; version: number }[];
+}
+
 /**
- * Enqueues what processes whose lease has ended had recorded and perhaps not enqueued, and then forgets them. A delivery
- * that is made twice is dropped by its dispatch.
+ * Enqueues what processes whose lease has ended had recorded and perhaps not enqueued, and what workers among them may
+ * have taken out of the queue and not started; then forgets them. A delivery that is made twice is dropped by its
+ * dispatch. BullMQ brings back itself what a dead worker had taken, but on Postgres by the workers' own clocks: one that
+ * was ten minutes ahead holds it for ten minutes more.
  * @param at Postgres' time by which leases are judged, as it writes it
  * @returns how many executions were put back
  */
@@ -14,12 +22,25 @@ export async function putBackOfLostProcesses(
   enqueuer: Enqueuer,
   at: string,
 ): Promise<number> {
-  const { rows: lost } = await pool.query<{ id: string; enqueued_through: Date }>({
+  const { rows: lost } = await pool.query<LostProcess>({
     name: "lost-processes",
-    text: "SELECT id, enqueued_through FROM processes WHERE lease_until <= $1::timestamptz ORDER BY id LIMIT 100",
+    // One that went of its own accord has put back what it had taken.
+    text: `SELECT p.id, p.enqueued_through, CASE WHEN p.lease_until = '-infinity' THEN '[]' ELSE
+        (SELECT coalesce(json_agg(json_build_object('engineId', s.engine_id, 'version', s.version)), '[]')
+          FROM process_engines s WHERE s.process_id = p.id) END AS served
+      FROM processes p WHERE p.lease_until <= $1::timestamptz ORDER BY p.id LIMIT 100`,
     values: [at],
   });
   let total = 0;
+  const servedByLost = new Map<string, LostProcess["served"][number]>();
+  for (const { served } of lost)
+    for (const engine of served) servedByLost.set(`${engine.engineId}@${engine.version}`, engine);
+  for (const engine of servedByLost.values()) {
+    for await (const rows of readReady(pool, { engine })) {
+      await enqueuer.putBack(rows);
+      total += rows.length;
+    }
+  }
   for (const { id, enqueued_through } of lost) {
     for await (const rows of readReady(pool, { enqueuer: id, from: enqueued_through })) {
       await enqueuer.putBack(rows);
