@@ -17,7 +17,7 @@ beforeAll(async () => {
     redisUrl: hasRedis() ? await freshRedis() : null,
     apis: 1,
     workers: 1,
-    engines: ["sleep", "spin", "exit", "leak", "stubborn", "strange", "surroundings"],
+    engines: ["sleep", "spin", "exit", "leak", "stubborn", "strange", "surroundings", "count"],
     env: { TL_OUTBOUND_ALLOW: sink.address, TL_GRACE_SECONDS: "1", TL_WORKER_CONCURRENCY: "50" },
   });
 });
@@ -174,6 +174,18 @@ describe.each(["inline", "thread", "process"])("%s", (isolation) => {
       expect(Buffer.byteLength(error?.detail ?? "")).toBeLessThanOrEqual(4_096);
     }
   });
+});
+
+test("what an engine in a process calls outside is on record with its result", async () => {
+  const id = await submit("count.process", { sink: sink.url });
+  const done = await client().wait(id, { include: ["calls"] });
+  expect(done).toMatchObject({ status: "succeeded", output: { attempt: 1 } });
+  expect(done.calls).toMatchObject([
+    { attempt: 1, method: "POST", host: sink.address, status: 200 },
+  ]);
+  expect(sink.effectsOf(id)).toMatchObject([{ idempotencyKey: `${id}/count` }]);
+  const elsewhere = await ends(await submit("count.process", { sink: "http://127.0.0.1:1" }));
+  expect(elsewhere).toMatchObject({ status: "failed", error: { code: "outbound_refused" } });
 });
 
 test("no engine sees what its worker was given", async () => {

@@ -32,6 +32,9 @@ const count = defineEngine({
 /** The same, one at a time over all workers. */
 const single = defineEngine({ ...count, id: "count.single", concurrency: 1 });
 
+/** The same, from a process of its own. */
+const fromProcess = defineEngine({ ...count, id: "count.process", isolation: "process" });
+
 /** Has its effect, and then goes on for a while whoever tells it to stop; fails in its first attempts. */
 const deaf = defineEngine({
   ...contract,
@@ -62,4 +65,4 @@ const steps = defineEngine({
   },
 });
 
-export default [count, single, deaf, steps];
+export default [count, single, fromProcess, deaf, steps];

@@ -282,14 +282,14 @@ test("memory outside of the JavaScript heap of a process counts, also when it is
     expect(await failureOf(run("test.buffers", { atOnce, mib: 2_000 }))).toMatchObject({
       kind: "stopped",
       code: "out_of_memory",
-      detail: "the engine used up the memory of its process, 192 MiB",
+      detail: "the engine used up the memory of its process, 256 MiB",
     });
   }
 });
 
 test("a process is used again until it has grown", async () => {
   const pids: unknown[] = [];
-  for (const mib of [1, 1, 1, 70, 1]) {
+  for (const mib of [1, 1, 1, 100, 1]) {
     const output = await outputOf(run("test.buffers", { atOnce: true, mib }));
     pids.push((output as { pid: number }).pid);
   }

@@ -30,6 +30,11 @@ const roomBesideHeapMib = 512;
  */
 const processMib = 96;
 
+/** Pings that a shared host may leave unanswered before it counts as blocked: all that run there wait. */
+const sharedPings = 5;
+/** The same for a host in which one runs alone. Nobody waits for it, and on a busy machine it may lack a core. */
+const alonePings = 15;
+
 export type Isolation = "inline" | "thread" | "process";
 
 /** An engine version as hosts need to know it. */
@@ -191,14 +196,24 @@ export function createHosts(options: HostsOptions): Hosts {
     ...[...spare].flatMap(([engine, pool]) => (engine.isolation === "inline" ? [pool] : [])),
   ];
 
-  const watcher = startWatcher({
-    hosts: () => [...inline.all(), ...pinged().flatMap((hosts) => hosts.all())],
-    onBlocked(host) {
-      const owner = pinged().find((hosts) => hosts.all().includes(host)) ?? inline;
-      owner.blocked(host);
-    },
-    ...(options.pingEveryMs === undefined ? {} : { everyMs: options.pingEveryMs }),
-  });
+  const everyMs = options.pingEveryMs ?? 1_000;
+  const watchers = [
+    startWatcher({
+      hosts: () => inline.all(),
+      onBlocked: (host) => inline.blocked(host),
+      limit: sharedPings,
+      everyMs,
+    }),
+    startWatcher({
+      hosts: () => pinged().flatMap((pool) => pool.all()),
+      onBlocked: (host) =>
+        pinged()
+          .find((pool) => pool.all().includes(host))
+          ?.blocked(host),
+      limit: alonePings,
+      everyMs,
+    }),
+  ];
 
   function ownerOf({ engine, alone: apart }: RunRequest): InlineHosts | SingleRunHosts {
     const pool = apart === "process" ? spare.get(engine) : own.get(engine);
@@ -267,7 +282,7 @@ export function createHosts(options: HostsOptions): Hosts {
 
     async close() {
       closed = true;
-      watcher.stop();
+      for (const watcher of watchers) watcher.stop();
       const owners = [inline, ...own.values(), ...alone.values(), ...spare.values()];
       await Promise.all(owners.map((owner) => owner.close()));
     },

@@ -71,14 +71,15 @@ export function startProcess(options: CarrierOptions, events: CarrierEvents): Ca
       return now;
     },
     endAtMib: memory.rssMib,
-    isBusy: options.isBusy,
+    // While it rests, too: what an engine left behind may go on.
+    isBusy: () => true,
     onExceeded: () => kill(outOfMemory(memory.rssMib)),
   });
 
   function kill(why?: HostDeath): void {
     death ??= why ?? null;
-    // The leader may be gone, and others of its group still there.
-    endGroup(pid);
+    // Once it is gone its number may be somebody else's.
+    if (!isGone) endGroup(pid);
   }
 
   function gone(): void {

@@ -159,11 +159,23 @@ export function createSingleRunHosts(options: SingleRunHostsOptions): SingleRunH
     }
   }
 
+  /** A host that rests; those that grew while they did are ended. */
+  function takeRested(): Host | null {
+    for (const host of idle.keys()) {
+      if (host.isWorn) {
+        void retire(host);
+        continue;
+      }
+      clearTimeout(idle.get(host));
+      idle.delete(host);
+      return host;
+    }
+    return null;
+  }
+
   function place(run: Run): void {
-    const [rested] = idle.keys();
-    if (rested !== undefined) {
-      clearTimeout(idle.get(rested));
-      idle.delete(rested);
+    const rested = takeRested();
+    if (rested !== null) {
       begin(rested, run);
     } else if (hosts.size < options.limit) {
       const host = options.startHost(events);
@@ -199,7 +211,7 @@ export function createSingleRunHosts(options: SingleRunHostsOptions): SingleRunH
         host,
         {
           code: "timeout",
-          detail: "the engine blocked the event loop of its host, which answered nothing for 5 s",
+          detail: "the engine blocked the event loop of its host, which answered nothing for 15 s",
           retryable: true,
         },
         null,

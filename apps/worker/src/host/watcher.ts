@@ -5,9 +5,9 @@ export interface WatcherOptions {
   hosts(): Iterable<Host>;
   /** A host that answered nothing for `limit` pings. */
   onBlocked(host: Host): void;
+  limit: number;
   /** ms between pings. */
-  everyMs?: number;
-  limit?: number;
+  everyMs: number;
 }
 
 /**
@@ -15,7 +15,7 @@ export interface WatcherOptions {
  * frozen has beaten no more than its hosts and accuses nobody.
  */
 export function startWatcher(options: WatcherOptions): { stop(): void } {
-  const { everyMs = 1_000, limit = 5 } = options;
+  const { everyMs, limit } = options;
   const timer = setInterval(() => {
     for (const host of options.hosts()) {
       if (!host.isReady) continue;

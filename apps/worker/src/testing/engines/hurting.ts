@@ -79,7 +79,7 @@ const buffers = defineEngine({
   id: "test.buffers",
   version: 1,
   isolation: "process",
-  memory: 192,
+  memory: 256,
   maxAttempts: 1,
   input: z.strictObject({ atOnce: z.boolean(), mib: z.number() }),
   output: z.strictObject({ pid: z.number() }),
