@@ -19,7 +19,7 @@ export function showRequest(request: WireRequest, url: string, masks: Masks): st
 export function showBytes(bytes: Buffer, url: string, masks: Masks): string {
   const { hostname, port } = new URL(url);
   const cut = bytes.length > maxShown ? `  # the first ${maxShown} of ${bytes.length} bytes` : "";
-  const text = escape(mask(bytes.subarray(0, maxShown).toString("latin1"), masks));
+  const text = mask(escape(bytes.subarray(0, maxShown).toString("latin1")), masks);
   return `printf '%b' "${text}" | nc ${hostname} ${port}${cut}`;
 }
 
@@ -58,14 +58,13 @@ function mask(text: string, masks: Masks): string {
 
 /** Single quotes, around variables double ones. */
 function quote(text: string, masks: Masks): string {
-  const masked = mask(text, masks);
-  if (masked === text) return `'${text.replaceAll("'", String.raw`'\''`)}'`;
-  return `"${masked.replaceAll(/["\\`]/g, String.raw`\$&`)}"`;
+  if (mask(text, masks) === text) return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+  return `"${mask(text.replaceAll(/["\\`$]/g, String.raw`\$&`), masks)}"`;
 }
 
 /** For `printf %b` in double quotes. */
 function escape(text: string): string {
-  return text.replaceAll(/[^\u0020-\u007e]|["\\`]/g, (character) => {
+  return text.replaceAll(/[^\u0020-\u007e]|["\\`$]/g, (character) => {
     const code = character.charCodeAt(0);
     if (character === "\r") return String.raw`\\r`;
     if (character === "\n") return String.raw`\\n`;
