@@ -31,13 +31,22 @@ export const faultCase: FaultCase = {
       ...many(4, { engine: "count", input: { sink, hold: true } }),
       ...many(2, asked),
     ]);
-    const stubborn = await submitAll(many(3, { engine: "stubborn", input: { sink } }));
+    // A second attempt of these waits until the host of the first is surely gone, which is over a minute where its
+    // worker died: only in the whole run.
+    const stubborn = await submitAll(
+      many(3, {
+        engine: "stubborn",
+        input: { sink },
+        options: { max_attempts: context.size(1, 2) },
+      }),
+    );
     await submitAll(many(6, { engine: "flaky", input: { failures: 3 } }));
     await Promise.all([...held, ...stubborn].map((id) => bed.sink.arrived(id)));
-    // One worker freezes for good, the others die.
-    const [frozen, ...others] = bed.livingWorkers();
-    assert(frozen !== undefined);
+    // One worker freezes with work in its hands, the others die.
+    const { attempts } = await bed.client().status(held[0] ?? "", { include: ["attempts"] });
+    const frozen = await bed.workerById(attempts?.at(-1)?.worker_id);
     frozen.signal("SIGSTOP");
+    const others = bed.livingWorkers().filter((worker) => worker !== frozen);
     await Promise.all(others.map((worker) => worker.kill()));
     for (const id of held.slice(4)) await ledger.caller.cancel(id);
     // Nobody is there to start these.
@@ -77,7 +86,8 @@ export const faultCase: FaultCase = {
       frozen.signal("SIGCONT");
       await frozen.says(
         "what became of it",
-        ({ outcome }) => outcome === "stale" || outcome === "given_back",
+        ({ outcome, execution_id: id }) =>
+          id === held[0] && (outcome === "stale" || outcome === "given_back"),
       );
       await ledger.audit(0);
       assert.deepEqual(late, []);

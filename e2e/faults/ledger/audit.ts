@@ -57,7 +57,10 @@ export async function auditBooks(
   const moves = await movesOf(bed, before.mark, engines);
   const lost = ids.filter((id) => !ends.finished.has(id));
   const effects = bed.sink.counts();
-  const called = ids.filter((id) => effects.has(id)).map((id) => effects.get(id) as number);
+  // Others call it for other reasons.
+  const called = [...books.accepted]
+    .filter(([key]) => books.orders.get(key)?.engine.startsWith("count"))
+    .flatMap(([, id]) => effects.get(id) ?? []);
   const refused = books.submits.filter(({ status }) => status !== null && status >= 300).length;
   hear({
     executions: ends.finished,

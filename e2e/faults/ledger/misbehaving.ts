@@ -6,7 +6,10 @@ const everywhere = (id: string, make: (order: Order) => Expected) =>
 
 /** What has to come of engines that misbehave, where nobody else interferes. */
 export const misbehaving: Readonly<Record<string, (order: Order) => Expected>> = {
-  stubborn: () => ({ attempt: 2, code: "timeout" }),
+  stubborn: ({ options }) => ({
+    attempt: Number(options?.["max_attempts"] ?? 2),
+    code: "timeout",
+  }),
   "stubborn.thread": () => ({ attempt: 2, code: "timeout" }),
   "stubborn.process": () => ({ attempt: 2, code: "timeout" }),
   leak: () => ({ attempt: 1, code: "out_of_memory" }),
