@@ -130,6 +130,12 @@ describe("order of errors", () => {
     headers: { "Content-Type": "text/plain", "Idempotency-Key": "a b" },
   };
 
+  test("who knocks at the bare address is shown the way in", async () => {
+    const response = await api.ask("/", { as: null });
+    expect(response.status).toBe(404);
+    expect((await problem(response)).detail).toContain("/docs");
+  });
+
   test("404 and 405 of the path come before 401", async () => {
     expect(await step("/api/v1/nothing", { as: null })).toEqual([404, "not_found"]);
     expect(await step("/api/v1/engines/", { as: null })).toEqual([404, "not_found"]);

@@ -150,7 +150,7 @@ describe("execute", () => {
     api.on(status, { status: 200, json: done });
     const run = await tl(["execute", "resize", "--input", "{}", "--wait", "--json"]);
     expect(run).toEqual({ code: 0, stdout: `${JSON.stringify(done)}\n`, stderr: "" });
-    expect(api.requests[0]?.headers["prefer"]).toBe("wait=20");
+    expect(api.requests[0]?.headers["prefer"]).toBe("wait=3");
   });
 
   test("--wait ends with 1 when the execution failed, and shows why", async () => {
@@ -179,6 +179,24 @@ describe("execute", () => {
     const run = await tl(["execute", "resize", "--input", "{}", "--wait-timeout", "100ms"]);
     expect(run.code).toBe(1);
     expect(run.stderr).toMatch(/^tl: .*not done within 100 ms.*tl status 0199 --wait\n$/);
+  });
+
+  test("waiting for what no worker serves says so on stderr, also with --json", async () => {
+    const wait = { reason: "no_worker", until: null, blocked_by: null };
+    const held = Promise.withResolvers<void>();
+    api.on(submit, { status: 202, json: accepted() });
+    api.on(status, ({ query }, response) => {
+      const answer = (body: unknown): void => void response.end(JSON.stringify(body));
+      response.setHeader("content-type", "application/json");
+      if (query["wait"] === undefined) {
+        answer(execution({ wait }));
+        // It was looked at; now a worker comes and ends it.
+        held.resolve();
+      } else void held.promise.then(() => setTimeout(() => answer(succeeded()), 300));
+    });
+    const run = await tl(["execute", "resize", "--input", "{}", "--wait", "--json"]);
+    expect([run.code, JSON.parse(run.stdout)]).toEqual([0, succeeded()]);
+    expect(run.stderr).toMatch(/^No worker serves resize@2 at the moment.*npm run worker.*\n$/);
   });
 
   test("a refusal names each wrong member on stderr; with --json it is the problem itself", async () => {

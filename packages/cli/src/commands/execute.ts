@@ -75,8 +75,8 @@ async function executeCommand(cli: Cli, engine: string, options: ExecuteOptions)
   const wait = options.wait === true || options.waitTimeout !== undefined;
   const client = connect(cli.config, role);
   const input = await readInput(options, cli.stdin);
-  // Someone who watches sees the steps; otherwise the submit itself may be held until the end.
-  const hold = wait && options.waitTimeout === undefined && !terminal.watched ? 20 : undefined;
+  // Someone who watches sees the steps; otherwise the submit itself may be held until the end, as long as it comes soon.
+  const hold = wait && options.waitTimeout === undefined && !terminal.watched ? 3 : undefined;
   const accepted = await client.execute(engine, input, {
     priority: options.priority,
     delay: options.delay,

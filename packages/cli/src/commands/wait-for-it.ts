@@ -5,6 +5,7 @@ import type { Role } from "../config.ts";
 import { connect } from "../connect.ts";
 import { exitCodes } from "../explain-error.ts";
 import { waitingLine } from "../show-execution.ts";
+import { printable } from "../terminal.ts";
 
 export interface WaitFor {
   role: Role;
@@ -13,6 +14,9 @@ export interface WaitFor {
   include?: readonly IncludePart[] | undefined;
   json: boolean;
 }
+
+/** Who waits for so long is told if nobody works on it, ms. */
+const lonelyMs = 2_000;
 
 /**
  * Waits for an execution's end, with a line that tells how far it is where someone watches.
@@ -32,6 +36,10 @@ export async function waitForIt(
     if (last) terminal.progress(waitingLine(last, performance.now() - startedAt));
   };
   const clock = watched ? setInterval(show, 1_000) : undefined;
+  const over = new AbortController();
+  const lonely = setTimeout(() => {
+    sayIfNobodyServes(cli, id, role, over.signal).catch(() => undefined);
+  }, lonelyMs);
   try {
     return await connect(cli.config, role, true).wait(id, {
       signal,
@@ -51,8 +59,26 @@ export async function waitForIt(
     throw error;
   } finally {
     clearInterval(clock);
+    clearTimeout(lonely);
+    over.abort();
     terminal.progress(null);
   }
+}
+
+/** Waiting in silence would look like a program that hangs. */
+async function sayIfNobodyServes(
+  { config, terminal }: Cli,
+  id: string,
+  role: Role,
+  signal: AbortSignal,
+): Promise<void> {
+  const { wait, engine, version } = await connect(config, role).status(id, { signal });
+  if (wait?.reason !== "no_worker" || signal.aborted) return;
+  terminal.note(
+    printable(
+      `No worker serves ${engine}@${version} at the moment; it waits for one. Start one: npm run worker · look around: tl doctor`,
+    ),
+  );
 }
 
 /** 1 for an execution that ended without a result. */
