@@ -10,7 +10,7 @@ const bootLimitMs = 60_000;
 
 /** What a host tells those who own it. */
 export interface HostEvents {
-  /** A run is over; the host has room. */
+  /** A run is over, or there is none though it is ready: the host has room. */
   ended(host: Host): void;
   /** An engine's code crashed; the host lives on. run null: whose code it was is not known, or it is over. */
   crashed(host: Host, run: Run | null, report: CrashReport): void;
@@ -50,7 +50,7 @@ export interface Host {
   readonly isWorn: boolean;
   start(run: Run): void;
   abort(run: Run, cause: AbortCause): void;
-  /** Forgets a run whose end is known by other means: nothing more is heard of it. */
+  /** Forgets a run whose end is known by other means, or which has not begun: nothing more is heard of it. */
   drop(run: Run): void;
   ping(): void;
   /** Ends it at once, whatever it does; no event follows. */
@@ -99,6 +99,8 @@ export function startHost(options: HostOptions): Host {
         carrier.loaded();
         ready.resolve();
         for (const run of early.splice(0)) begin(run);
+        // Those for which it was started may have given up waiting.
+        if (running.size === 0) events.ended(host);
         return;
       case "not_loaded":
         carrier.kill(crashed(`the host could not load its engines: ${message.reason}`));

@@ -334,9 +334,24 @@ test("a process of a host hears no signal that is meant for its worker, and take
   expect([isThere(pid), isThere(child)]).toEqual([false, false]);
 });
 
+test("many suspects at once are brought to their end by few threads", async () => {
+  const suspects = Array.from({ length: 60 }, () =>
+    run("test.sleep", { ms: 1 }, { alone: "thread" }),
+  );
+  for (const suspect of suspects) expect(await suspect.ended).toMatchObject({ kind: "returned" });
+  expect(hosts.figures().alone).toBeLessThan(16);
+});
+
+test("a cancel ends at once what has not begun, and its host serves others", async () => {
+  const early = run("test.spin.process", { ms: 60_000 });
+  early.abort("canceled");
+  expect(await early.ended).toEqual({ kind: "cut_off", suspect: false });
+  expect(await outputOf(run("test.spin.process", { ms: 1 }))).toEqual({ done: true });
+});
+
 test("what waits too long for a host of its own is given back", async () => {
   await hosts.close();
-  await open(100, 300);
+  await open(100, 5_000);
   const spinning = [1, 2].map(() => run("test.spin.process", { ms: 60_000 }));
   expect(await run("test.spin.process", { ms: 1 }).ended).toEqual({
     kind: "cut_off",
@@ -359,7 +374,7 @@ test("what takes all memory of the shared host makes suspects of all", async () 
   expect(await outputOf(run("test.twice", {}))).toEqual({ n: 2 });
   const alone = run("test.leak.inline", { fast: true }, { alone: "thread" });
   expect(await failureOf(alone)).toMatchObject({ kind: "stopped", code: "out_of_memory" });
-});
+}, 90_000);
 
 function isThere(pid: number | undefined): boolean {
   // A zombie that nobody has waited for is not there any more.

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import { startDeadline, type Deadline } from "./deadline.ts";
@@ -8,6 +9,7 @@ import type { HostMemory, StartCarrier } from "./carrier.ts";
 import { startProcess } from "./process-carrier.ts";
 import type { Run, RunEnd } from "./run.ts";
 import { createSingleRunHosts, type SingleRunHosts } from "./single-run-hosts.ts";
+import { createStartGate } from "./start-gate.ts";
 import { startThread } from "./thread-carrier.ts";
 import { startWatcher } from "./watcher.ts";
 
@@ -97,7 +99,10 @@ export interface HostsOptions {
   onReplaced(kind: HostKind, reason: string): void;
   /** ms between pings; a second where it is left out. */
   pingEveryMs?: number;
-  /** ms that an execution waits for a host of its own before it is given back; 20 s where it is left out. */
+  /**
+   * ms that an execution waits for a host that is ready before it is given back; 20 s where it is left out. Others may
+   * have room, and its deadline must not pass here.
+   */
   waitLimitMs?: number;
 }
 
@@ -170,6 +175,8 @@ export function createHosts(options: HostsOptions): Hosts {
   const own = new Map<HostedEngine, SingleRunHosts>();
   /** Threads for suspects among inline executions. */
   const alone = new Map<HostedEngine, SingleRunHosts>();
+  /** They are needed by the dozen when a host was blocked. */
+  const gate = createStartGate(Math.max(2, availableParallelism()));
   /** Processes for what was lost with whole workers. */
   const spare = new Map<HostedEngine, SingleRunHosts>();
   for (const engine of options.engines) {
@@ -180,7 +187,7 @@ export function createHosts(options: HostsOptions): Hosts {
         startHost: start(kind, [engine.module], memory, name),
         onReplaced: (reason) => options.onReplaced(kind, reason),
         limit,
-        waitLimitMs: options.waitLimitMs ?? 20_000,
+        gate: kind === isolation ? null : gate,
       });
     const memory = memoryOf(isolation, engine.memoryMib);
     if (isolation === "inline") {
@@ -231,27 +238,41 @@ export function createHosts(options: HostsOptions): Hosts {
       const ended = Promise.withResolvers<RunEnd>();
       let deadline: Deadline | null = null;
       let isOver = false;
+      let hasBegun = false;
       lastKey += 1;
+      const waiting = setTimeout(giveUp, options.waitLimitMs ?? 20_000);
 
       const run: Run = {
         message: startMessage(lastKey, request),
         overdueAt: Infinity,
         aborted: null,
         begun() {
+          hasBegun = true;
+          clearTimeout(waiting);
           run.overdueAt = performance.now() + request.timeoutMs + graceMs;
           deadline = startDeadline(request.timeoutMs, () => abort("timeout"));
         },
         end(end) {
           if (isOver) return;
           isOver = true;
+          clearTimeout(waiting);
           deadline?.cancel();
           ended.resolve(end);
         },
       };
       requestOf.set(run, request);
 
+      function giveUp(): void {
+        owner.drop(run);
+        run.end({ kind: "cut_off", suspect: false });
+      }
+
       function abort(cause: AbortCause): void {
         if (isOver || run.aborted !== null) return;
+        if (!hasBegun) {
+          giveUp();
+          return;
+        }
         run.aborted = cause;
         owner.abort(run);
         deadline?.cancel();

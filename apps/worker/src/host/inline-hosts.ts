@@ -22,6 +22,8 @@ export interface InlineHosts {
   prepare(): Promise<void>;
   run(run: Run): void;
   abort(run: Run): void;
+  /** Forgets a run that has not begun. */
+  drop(run: Run): void;
   /** Stops a run that is overdue or ignored its cancel. */
   stop(run: Run, failure: RunFailure): void;
   /** Whether the run's host answers; a neighbour may block it. */
@@ -178,6 +180,9 @@ export function createInlineHosts(options: InlineHostsOptions): InlineHosts {
     },
     abort(run) {
       if (run.aborted !== null) hostOf.get(run)?.abort(run, run.aborted);
+    },
+    drop(run) {
+      hostOf.get(run)?.drop(run);
     },
     stop(run, failure) {
       stop(run, failure, null, failure.code);

@@ -1,6 +1,7 @@
 import type { Host, HostEvents } from "./host.ts";
 import type { RunFailure } from "./protocol.ts";
 import type { Run } from "./run.ts";
+import type { StartGate } from "./start-gate.ts";
 
 /** A host that had nothing to do for so long is ended, ms. */
 const idleLimitMs = 60_000;
@@ -13,14 +14,16 @@ export interface SingleRunHostsOptions {
   onReplaced(reason: string): void;
   /** Most hosts at once; further runs wait. */
   limit: number;
-  /** A run that has waited so long for a host is given back, ms: others may have room, and its deadline must not pass here. */
-  waitLimitMs: number;
+  /** What hosts go through while they start; null: they start at once. */
+  gate: StartGate | null;
 }
 
 /** Hosts that run one execution at a time. */
 export interface SingleRunHosts {
   run(run: Run): void;
   abort(run: Run): void;
+  /** Forgets a run that has not begun. */
+  drop(run: Run): void;
   /** Ends the run's host at once, then the run. */
   stop(run: Run, failure: RunFailure): void;
   /** Whether a neighbour may block the run's host: never here, it has none. */
@@ -35,8 +38,8 @@ export interface SingleRunHosts {
 export function createSingleRunHosts(options: SingleRunHostsOptions): SingleRunHosts {
   const hosts = new Set<Host>();
   const idle = new Map<Host, NodeJS.Timeout>();
-  /** What waits for a host, oldest first, each with the timer that ends its wait. */
-  const waiting = new Map<Run, NodeJS.Timeout>();
+  /** What waits for a host, oldest first. */
+  const waiting = new Set<Run>();
   const hostOf = new WeakMap<Run, Host>();
   let closed = false;
 
@@ -77,20 +80,10 @@ export function createSingleRunHosts(options: SingleRunHostsOptions): SingleRunH
 
   /** The one that has waited longest; it waits no more. */
   function takeWaiting(): Run | null {
-    const [run] = waiting.keys();
+    const [run] = waiting;
     if (run === undefined) return null;
-    stopWaiting(run);
-    return run;
-  }
-
-  function stopWaiting(run: Run): void {
-    clearTimeout(waiting.get(run));
     waiting.delete(run);
-  }
-
-  function giveUpWaiting(run: Run): void {
-    stopWaiting(run);
-    run.end({ kind: "cut_off", suspect: false });
+    return run;
   }
 
   function rest(host: Host): void {
@@ -153,10 +146,23 @@ export function createSingleRunHosts(options: SingleRunHostsOptions): SingleRunH
   }
 
   function next(): void {
-    while (waiting.size > 0 && hosts.size < options.limit && !closed) {
+    while (waiting.size > 0 && !closed) {
+      const host = takeRested() ?? startOne();
+      if (host === null) return;
       const run = takeWaiting();
-      if (run !== null) place(run);
+      if (run !== null) begin(host, run);
     }
+  }
+
+  /** A fresh host, where there may be one more. */
+  function startOne(): Host | null {
+    const { gate, limit } = options;
+    if (hosts.size >= limit || gate?.enter() === false) return null;
+    const host = options.startHost(events);
+    hosts.add(host);
+    // Ready or ended: either way it starts no more.
+    if (gate !== null) void host.ready.catch(() => undefined).then(() => gate.leave());
+    return host;
   }
 
   /** A host that rests; those that grew while they did are ended. */
@@ -173,33 +179,19 @@ export function createSingleRunHosts(options: SingleRunHostsOptions): SingleRunH
     return null;
   }
 
-  function place(run: Run): void {
-    const rested = takeRested();
-    if (rested !== null) {
-      begin(rested, run);
-    } else if (hosts.size < options.limit) {
-      const host = options.startHost(events);
-      hosts.add(host);
-      begin(host, run);
-    } else {
-      waiting.set(
-        run,
-        setTimeout(() => giveUpWaiting(run), options.waitLimitMs),
-      );
-    }
-  }
+  options.gate?.onRoom(next);
 
   return {
     run(run) {
-      place(run);
+      waiting.add(run);
+      next();
     },
     abort(run) {
-      const host = hostOf.get(run);
-      if (host !== undefined && run.aborted !== null) {
-        host.abort(run, run.aborted);
-        return;
-      }
-      if (waiting.has(run)) giveUpWaiting(run);
+      if (run.aborted !== null) hostOf.get(run)?.abort(run, run.aborted);
+    },
+    drop(run) {
+      waiting.delete(run);
+      hostOf.get(run)?.drop(run);
     },
     stop(run, failure) {
       const host = hostOf.get(run);
@@ -221,8 +213,8 @@ export function createSingleRunHosts(options: SingleRunHostsOptions): SingleRunH
     all: () => [...hosts],
     async close() {
       closed = true;
-      for (const run of waiting.keys()) giveUpWaiting(run);
-      const runs = [...hosts].flatMap((host) => [...host.running.values()]);
+      const runs = [...waiting, ...[...hosts].flatMap((host) => [...host.running.values()])];
+      waiting.clear();
       await Promise.all([...hosts].map((host) => retire(host)));
       for (const run of runs) run.end({ kind: "cut_off", suspect: false });
     },
