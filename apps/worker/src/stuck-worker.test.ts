@@ -63,7 +63,9 @@ describeWithRedis("a worker that is watched", () => {
     );
     return rows.map(({ status }) => status).sort();
   };
-  const allEnd = () => expect.poll(statuses, { timeout: 20_000 }).toEqual([]);
+  const allEnd = async (): Promise<void> => {
+    await expect.poll(statuses, { timeout: 20_000 }).toEqual([]);
+  };
 
   test("is not blamed while its slots are full", async () => {
     await submit(longMs);

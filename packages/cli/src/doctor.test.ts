@@ -84,7 +84,7 @@ test.skipIf(!hasRedis())(
     expect(level("postgres.migrations")).toBe("ok");
     expect(level("work.processes")).toBe("error");
     const ranks = findings.map((finding) => ["error", "warning", "ok"].indexOf(finding.level));
-    expect(ranks).toEqual(ranks.toSorted());
+    expect(ranks).toEqual(ranks.toSorted((a, b) => a - b));
     for (const finding of findings) {
       if (finding.level !== "ok") expect(finding.remedy).toBeTruthy();
     }

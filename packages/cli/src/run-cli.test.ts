@@ -192,10 +192,10 @@ describe("execute", () => {
         answer(execution({ wait }));
         // It was looked at; now a worker comes and ends it.
         held.resolve();
-      } else void held.promise.then(() => setTimeout(() => answer(succeeded()), 300));
+      } else void held.promise.then(() => setTimeout(() => answer(succeeded({})), 300));
     });
     const run = await tl(["execute", "resize", "--input", "{}", "--wait", "--json"]);
-    expect([run.code, JSON.parse(run.stdout)]).toEqual([0, succeeded()]);
+    expect([run.code, JSON.parse(run.stdout)]).toEqual([0, succeeded({})]);
     expect(run.stderr).toMatch(/^No worker serves resize@2 at the moment.*npm run worker.*\n$/);
   });
 

@@ -17,12 +17,12 @@ export interface WatchListenersOptions {
  * @returns stops it
  */
 export function watchListeners(pool: pg.Pool, options: WatchListenersOptions = {}): () => void {
-  const { everyMs = 10_000, patienceMs = 5_000 } = options;
+  const { everyMs = 5_000, patienceMs = 5_000 } = options;
   const outSince = new Map<pg.PoolClient, number>();
   const asked = new WeakSet<pg.PoolClient>();
   pool.on("acquire", (client) => void outSince.set(client, performance.now()));
   pool.on("release", (_error, client) => void outSince.delete(client));
-  pool.on("remove", (client) => void outSince.delete(client as pg.PoolClient));
+  pool.on("remove", (client) => void outSince.delete(client));
 
   function ask(client: pg.PoolClient): void {
     const giveUp = setTimeout(() => {
