@@ -105,6 +105,8 @@ describe.each(["postgres", "redis"] as const)("a worker, queue on %s", (backend)
   });
 
   it("cancels what runs, also what does not listen", async () => {
+    // Their host is ready: what is canceled before it begins is prevented, not aborted.
+    await ended(await submit("test.twice", {}));
     const listening = await submit("test.sleep", { ms: 30_000 });
     const deaf = await submit("test.deaf", { ms: 30_000 }, { timeoutMs: 60_000 });
     const polite = await submit("test.polite", {}, { timeoutMs: 60_000 });
