@@ -59,19 +59,23 @@ async function measure(
  */
 export function judgeClock({ whose, offsetMs, uncertaintyMs }: ClockOffset): Finding {
   const id = `clock.${whose === "Redis" ? "redis" : "postgres"}`;
-  const seconds = (ms: number) => `${(Math.abs(ms) / 1000).toFixed(Math.abs(ms) < 100 ? 3 : 1)} s`;
-  const figure = `${seconds(Math.max(Math.abs(offsetMs), 1))} (exact to ${seconds(uncertaintyMs)})`;
+  const figure = `${words(offsetMs)} (exact to ${words(uncertaintyMs)})`;
   const certainMs = Math.abs(offsetMs) - uncertaintyMs;
   if (certainMs <= noticeableMs)
     return ok(id, `This machine's clock agrees with ${whose}'s`, figure);
   const where = offsetMs > 0 ? "behind" : "ahead of";
-  const title = `This machine's clock is ${seconds(offsetMs)} ${where} ${whose}'s`;
+  const title = `This machine's clock is ${words(offsetMs)} ${where} ${whose}'s`;
   const detail = `${figure}; tokens are refused too early or too late, and ids carry the wrong time`;
   const remedy =
     "sudo timedatectl set-ntp true   # on both machines; then:\ntimedatectl timesync-status || chronyc tracking";
   if (certainMs <= wrongMs) return warning(id, title, detail, remedy);
   return {
     ...error(id, title, detail, remedy),
-    degraded: `clock: this machine is ${seconds(offsetMs)} ${where} ${whose}`,
+    degraded: `clock: this machine is ${words(offsetMs)} ${where} ${whose}`,
   };
+}
+
+function words(ms: number): string {
+  const size = Math.abs(ms);
+  return size < 1_000 ? `${size.toFixed(1)} ms` : `${(size / 1_000).toFixed(1)} s`;
 }

@@ -53,6 +53,9 @@ export function worstLevel(findings: readonly Finding[]): Level {
 export function wordsOf(thrown: unknown): string {
   if (thrown instanceof AggregateError && thrown.errors.length > 0)
     return wordsOf(thrown.errors[0]);
-  const text = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
+  const own = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
+  // `fetch failed` alone says nothing.
+  const cause = thrown instanceof Error && thrown.cause !== undefined ? wordsOf(thrown.cause) : "";
+  const text = cause === "" ? own : `${own}: ${cause}`;
   return scrubText(text, 300).replaceAll(/\s+/g, " ");
 }

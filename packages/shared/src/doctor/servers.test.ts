@@ -313,7 +313,7 @@ describe("what waits, and who lives", () => {
         { id: "work.backlog", level: "ok", detail: expect.stringContaining("1 queued") },
       ]);
       await pool.query(
-        "UPDATE executions SET ready_at = now() - interval '5 minutes' WHERE id = $1",
+        "UPDATE executions SET ready_at = now() - interval '5 minutes', waiting_since = NULL WHERE id = $1",
         [execution.id],
       );
       expect(levels(await checkBacklog(pool))).toEqual(["work.backlog warning"]);

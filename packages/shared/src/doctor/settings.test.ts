@@ -104,7 +104,7 @@ test("retention that makes no sense", () => {
     return checkRetentionSettings(config).map(({ level }) => level);
   };
   expect(level("7d", "90d")).toEqual(["ok"]);
-  expect(level("30s", "90d")).toEqual(["warning"]);
+  expect(level("10m", "90d")).toEqual(["warning"]);
   expect(level("7d", "1d")).toEqual(["warning"]);
   expect(level("800d", "900d")).toEqual(["warning"]);
 });

@@ -30,9 +30,13 @@ export async function checkBacklog(pool: pg.Pool): Promise<Finding[]> {
      SELECT u.*, u.engine_id || '@' || u.version AS name,
        (SELECT count(*)::int FROM process_engines s JOIN processes p ON p.id = s.process_id
         WHERE s.engine_id = u.engine_id AND s.version = u.version AND p.lease_until > now() AND NOT p.draining) AS workers,
-       (SELECT extract(epoch FROM now() - e.ready_at)::float8 FROM executions e
-        WHERE e.engine_id = u.engine_id AND e.version = u.version AND e.status = 'queued' AND e.wait_reason IS NULL
-        ORDER BY e.ready_at LIMIT 1) AS oldest
+       extract(epoch FROM now() - least((
+         SELECT coalesce(e.waiting_since, e.ready_at) FROM executions e
+         WHERE e.engine_id = u.engine_id AND e.version = u.version AND e.status = 'queued' AND e.wait_reason IS NULL
+         ORDER BY e.ready_at LIMIT 1
+       ), (
+         SELECT min(e.waiting_since) FROM executions e WHERE e.engine_id = u.engine_id AND e.version = u.version
+           AND e.status = 'queued' AND e.wait_reason = 'dispatch_pending')))::float8 AS oldest
      FROM unfinished u ORDER BY u.waiting DESC`,
   );
   const unserved = rows.filter(
