@@ -112,9 +112,9 @@ describe.each(["postgres", "redis"] as const)("a worker, queue on %s", (backend)
     const polite = await submit("test.polite", {}, { timeoutMs: 60_000 });
     for (const id of [listening, deaf, polite]) {
       await runs(id);
-      expect(await cancelExecution(stack.db.pool, stack.signals, plane, id)).toMatchObject({
-        kind: "requested",
-      });
+      const { kind } = await cancelExecution(stack.db.pool, stack.signals, plane, id);
+      // It may have heard of it and ended before the answer was read.
+      expect(["requested", "canceled"]).toContain(kind);
     }
     expect(await ended(listening)).toMatchObject({
       status: "canceled",
