@@ -139,9 +139,9 @@ async function makeParts(options: RecordingOptions): Promise<Parts> {
   const dueIn = (ms: number) => dueTimer.arm(ms);
   const ensureLease = () => registration.ensureLease();
   return {
+    submitter: createSubmitter({ db, enqueuer, backlog, ensureLease, dueIn, ...withHooks }),
     now: () => registration.now(),
     newExecutionId: createExecutionIds(() => registration.now()),
-    submitter: createSubmitter({ db, enqueuer, backlog, ensureLease, dueIn, ...withHooks }),
     async stop() {
       dueTimer.close();
       await reconciler.stop();

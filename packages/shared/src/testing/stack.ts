@@ -63,9 +63,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     ...withHooks,
   });
   registration.reportEnqueuedThrough(() => enqueuer.enqueuedThrough());
-  const backlog = options.bounded
-    ? createBacklog({ pool: db.pool, enqueuer, onError })
-    : noBacklog;
+  const backlog = options.bounded ? createBacklog({ pool: db.pool, enqueuer, onError }) : noBacklog;
   const ensureLease = () => registration.ensureLease();
   return {
     db,
