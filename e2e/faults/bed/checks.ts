@@ -30,6 +30,14 @@ export async function untilAllReady(bed: Bed, withinMs: number): Promise<void> {
   );
 }
 
+/** How many executions only the queue holds at this moment: they wait for a worker to take them. */
+export async function countDeliverable(bed: Bed): Promise<number> {
+  const [row] = await bed.query<{ count: number }>(
+    "SELECT count(*)::int AS count FROM executions WHERE status = 'queued' AND wait_reason IS NULL",
+  );
+  return row?.count ?? 0;
+}
+
 /** The private Postgres lacks fsync, and the processes say so: that is no fault here. */
 function ofRedis(degraded: readonly string[] = []): string[] {
   return degraded.filter((reason) => reason.startsWith("redis"));

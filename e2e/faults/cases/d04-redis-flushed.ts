@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { eventually } from "../../support/eventually.ts";
+import { countDeliverable } from "../bed/checks.ts";
 import type { FaultCase } from "../case.ts";
 import { redisFlushed } from "../faults/redis.ts";
 
@@ -11,40 +13,36 @@ export const faultCase: FaultCase = {
   async run(context) {
     const bed = await context.startBed({ engines: ["sleep", "count", "flaky"] });
     const ledger = await context.openLedger(bed, ["sleep", "echo", "count"]);
-    const count = context.size(200, 1_000);
-    const flushes: Promise<void>[] = [];
-    let sofar = 0;
-    const onAccepted = (): void => {
-      sofar++;
-      // What is queued at this moment is lost to Redis: the workers are slower than the submits.
-      if (sofar === Math.floor(count * 0.3) || sofar === Math.floor(count * 0.6)) {
-        flushes.push(redisFlushed.strike(bed, context, 0));
-      }
-    };
-    await Promise.all([
+    const count = context.size(240, 1_000);
+    const load = Promise.all([
+      // More than the workers have slots for: what waits in Redis is what a flush takes.
       ledger.load({
         engine: "sleep",
-        input: () => ({ ms: context.between(50, 300) }),
+        input: () => ({ ms: context.between(300, 800) }),
         count: count / 2,
-        onAccepted,
+        parallel: 24,
       }),
-      ledger.load({
-        engine: "echo",
-        input: (n) => ({ n }),
-        count: count / 4,
-        paceMs: 20,
-        onAccepted,
-      }),
+      ledger.load({ engine: "echo", input: (n) => ({ n }), count: count / 4, paceMs: 20 }),
       ledger.load({
         engine: "count",
         input: () => ({ sink: bed.sink.url }),
         count: count / 4,
         paceMs: 20,
-        onAccepted,
       }),
     ]);
-    await Promise.all(flushes);
-    assert.equal(flushes.length, 2);
+    const taken: number[] = [];
+    for (const share of [0.3, 0.6]) {
+      await eventually(
+        `${share * 100} % are accepted, and some of them wait`,
+        async () =>
+          ledger.accepted.size >= share * count && (await countDeliverable(bed)) > 10 ? true : null,
+        { withinMs: 60_000, everyMs: 10 },
+      );
+      taken.push(await countDeliverable(bed));
+      await redisFlushed.strike(bed, context, 0);
+    }
+    context.say(`${taken.join(" and ")} executions waited in Redis when it was emptied`);
+    await load;
     const { figures } = await ledger.audit(context.promised(60));
     assert.equal(figures.refused, 0);
   },

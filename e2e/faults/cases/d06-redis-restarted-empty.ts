@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { FaultCase } from "../case.ts";
 import { eventually } from "../../support/eventually.ts";
+import { countDeliverable } from "../bed/checks.ts";
 import { redisAway } from "../faults/redis.ts";
 
 export const faultCase: FaultCase = {
@@ -12,12 +13,14 @@ export const faultCase: FaultCase = {
   async run(context) {
     const bed = await context.startBed({ engines: ["sleep", "count", "flaky"] });
     const ledger = await context.openLedger(bed, ["sleep", "count"]);
-    const count = context.size(200, 1_000);
+    const count = context.size(240, 1_000);
     const load = Promise.all([
+      // More than the workers have slots for: what waits in Redis is what a restart takes.
       ledger.load({
         engine: "sleep",
-        input: () => ({ ms: context.between(50, 500) }),
+        input: () => ({ ms: context.between(300, 800) }),
         count: count / 2,
+        parallel: 24,
       }),
       ledger.load({
         engine: "count",
@@ -27,12 +30,12 @@ export const faultCase: FaultCase = {
       }),
     ]);
     await eventually(
-      "a third is accepted",
-      () => (ledger.accepted.size > count / 3 ? true : null),
-      {
-        withinMs: 60_000,
-      },
+      "a third is accepted, and some of it waits",
+      async () =>
+        ledger.accepted.size > count / 3 && (await countDeliverable(bed)) > 10 ? true : null,
+      { withinMs: 60_000, everyMs: 10 },
     );
+    context.say(`${await countDeliverable(bed)} executions waited in Redis when it ended`);
     await redisAway.strike(bed, context, 0);
     await load;
     const { figures } = await ledger.audit(context.promised(60));
