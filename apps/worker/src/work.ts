@@ -24,14 +24,11 @@ export interface WorkOptions {
 export interface Work {
   /** The queue's handler: comes with a free place in hand and returns when it holds one again. */
   take(engine: ServedEngine, items: DeliveryItem[]): Promise<void>;
-  /** When something was taken last, by `performance.now()`. */
-  readonly takenAt: number;
 }
 
 /** See {@link Work}. */
 export function createWork(options: WorkOptions): Work {
   const { starter, hosts, inHand, conclude, stopping, log } = options;
-  let takenAt = performance.now();
 
   /** Starts a group in one call; each item has a place. */
   async function start(engine: ServedEngine, items: DeliveryItem[]): Promise<void> {
@@ -87,7 +84,6 @@ export function createWork(options: WorkOptions): Work {
 
   return {
     async take(engine, items) {
-      takenAt = performance.now();
       const waiting = [...items];
       let failed = false;
       while (waiting.length > 0) {
@@ -108,9 +104,6 @@ export function createWork(options: WorkOptions): Work {
       // They come back at once: without a pause a lasting fault would keep this process and the queue busy.
       if (failed) await sleep(1_000, undefined, { signal: stopping }).catch(() => undefined);
       await engine.slots.hold();
-    },
-    get takenAt() {
-      return takenAt;
     },
   };
 }

@@ -56,8 +56,6 @@ export interface Worker {
   start(): Promise<void>;
   /** Begins to take deliveries of one of them. */
   serve(engine: ServedEngine): void;
-  /** When a delivery was taken last, by `performance.now()`. */
-  readonly takenAt: number;
   /**
    * Takes nothing new and lets what runs go on for up to the drain time, or until `hurry` aborts; gives back what
    * remains. Resolves when nothing runs here any more.
@@ -228,10 +226,6 @@ export function createWorker(deps: WorkerDeps): Worker {
           handle: (items) => work.take(engine, items),
         }),
       );
-    },
-
-    get takenAt() {
-      return work.takenAt;
     },
 
     async drain(hurry) {
