@@ -18,8 +18,8 @@ export const faultCase: FaultCase = {
     const engines = ["echo", "sleep", "count", "flaky", "stubborn"];
     const ledger = await context.openLedger(bed, engines);
     const graceMs = context.size(1_000, 5_000);
-    // Of the stubborn one: its time, the grace period, and the reconciler's margin.
-    const longestDeadlineMs = 500 + graceMs + 30_000;
+    // Of those that run for up to a minute: that, the grace period, and the reconciler's margin.
+    const longestDeadlineMs = 60_000 + graceMs + 30_000;
     const submitAll = (orders: readonly Order[]): Promise<string[]> =>
       Promise.all(orders.map((order) => ledger.submit(order)));
     const many = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one);
