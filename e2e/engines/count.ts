@@ -52,7 +52,7 @@ const deaf = defineEngine({
 /** Has three effects: two steps with a name and one without. Fails behind them in its first attempts. */
 const steps = defineEngine({
   ...contract,
-  id: "count.steps",
+  id: "steps",
   input: z.object({ sink: httpUrl(), failures: z.int().min(0).default(0) }),
   async run({ sink, failures }, ctx) {
     const call = `${sink}/effects/${ctx.executionId}?attempt=${ctx.attempt}`;

@@ -43,7 +43,7 @@ const engines: Readonly<Record<string, (order: Order) => Expected>> = {
   },
   count: ({ input }) => endOf(1 + ((input as Input).fail ?? 0)),
   "count.deaf": ({ input }) => endOf(1 + ((input as Input).failures ?? 0)),
-  "count.steps": ({ input }) => endOf(1 + ((input as Input).failures ?? 0)),
+  steps: ({ input }) => endOf(1 + ((input as Input).failures ?? 0)),
   "count.single": () => ({ attempt: 1, output: { attempt: 1 } }),
   flaky({ input, options }) {
     const { failures = 0 } = input as Input;
