@@ -2,39 +2,29 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import type { ApiDocument } from "./operations.ts";
 
-/** Says what is wrong with a JSON body that an operation answered; null: nothing. */
-export type CheckBody = (
-  path: string,
-  method: string,
-  status: number,
-  body: unknown,
-) => string | null;
+/** Says what is wrong with JSON bodies by the document; null: nothing. */
+export interface CheckBody {
+  ofRequest(path: string, method: string, body: unknown): string | null;
+  ofAnswer(path: string, method: string, status: number, body: unknown): string | null;
+}
 
 /**
- * Checks bodies against the document's own schemas, and more strictly than they say: a member that is not described
- * is wrong, since clients would begin to rely on it.
+ * Checks bodies against the document's own schemas, and answers more strictly than they say: a member that is not
+ * described is wrong, since clients would begin to rely on it.
  */
 export function createBodyCheck({ raw }: ApiDocument): CheckBody {
-  const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: true });
+  const ajv = new Ajv2020({
+    strict: false,
+    allErrors: true,
+    validateFormats: true,
+    ownProperties: true,
+  });
   (addFormats as unknown as (ajv: Ajv2020) => void)(ajv);
-  ajv.addSchema({ $id: "openapi", ...(closed(raw) as object) });
+  ajv.addSchema({ ...raw, $id: "requests" });
+  ajv.addSchema({ ...(closed(raw) as object), $id: "answers" });
   const compiled = new Map<string, ValidateFunction>();
-  return (path, method, status, body) => {
-    const media =
-      status >= 400 && status !== 503
-        ? "application/problem+json"
-        : mediaOf(raw, path, method, status);
-    const pointer = [
-      "paths",
-      path,
-      method.toLowerCase(),
-      "responses",
-      String(status),
-      "content",
-      media,
-      "schema",
-    ];
-    const ref = `openapi#/${pointer.map(token).join("/")}`;
+  const check = (document: string, path: readonly string[], body: unknown): string | null => {
+    const ref = `${document}#/${path.map(token).join("/")}`;
     let validate = compiled.get(ref);
     if (validate === undefined) {
       validate = ajv.compile({ $ref: ref });
@@ -43,9 +33,20 @@ export function createBodyCheck({ raw }: ApiDocument): CheckBody {
     if (validate(body)) return null;
     return ajv.errorsText(validate.errors?.slice(0, 5), { dataVar: "body" });
   };
+  return {
+    ofRequest(path, method, body) {
+      const own = ["paths", path, method.toLowerCase(), "requestBody", "content"];
+      return check("requests", [...own, "application/json", "schema"], body);
+    },
+    ofAnswer(path, method, status, body) {
+      const media = mediaOf(raw, path, method, status);
+      const own = ["paths", path, method.toLowerCase(), "responses", String(status), "content"];
+      return check("answers", [...own, media, "schema"], body);
+    },
+  };
 }
 
-/** What kind of JSON a status has: a 503 of the readiness probe is no problem. */
+/** What kind of JSON a status has. */
 function mediaOf(raw: object, path: string, method: string, status: number): string {
   const { paths } = raw as {
     paths: Record<string, Record<string, { responses: Record<string, { content?: object }> }>>;

@@ -41,17 +41,32 @@ function weightOf(operation: Operation | undefined): number {
 }
 
 function requestsOf(world: World, operation: Operation): Arbitrary<FuzzCase> {
+  const fresh = changedRequests(world, operation);
+  const takesKey = operation.parameters.some(({ name }) => name === "Idempotency-Key");
+  if (!takesKey) return fresh;
+  const again = fc.tuple(fc.nat({ max: 99 }), fresh).map(([n, otherwise]): FuzzCase => {
+    const request = world.submits.pick(n);
+    return request === null ? otherwise : { kind: "request", story: ["sent again"], request };
+  });
+  return fc.oneof({ weight: 9, arbitrary: fresh }, { weight: 1, arbitrary: again });
+}
+
+/** A good request of somebody's, with some changes or none. */
+function changedRequests(world: World, operation: Operation): Arbitrary<FuzzCase> {
   return fc
     .record({
       request: goodRequests(world, operation),
       caller: senders(world, operation),
+      id: fc.option(fc.stringMatching(/^[A-Za-z0-9._:-]{1,128}$/)),
       mutations: fc.oneof(
         { weight: 1, arbitrary: fc.constant<Mutation[]>([]) },
         { weight: 3, arbitrary: fc.array(mutationsFor(operation), { maxLength: 3 }) },
       ),
     })
-    .map(({ request, caller, mutations }) => {
-      const from: WireRequest = { ...request, headers: [...caller.headers, ...request.headers] };
+    .map(({ request, caller, id, mutations }) => {
+      const own: HeaderLine[] = id === null ? [] : [["X-Request-Id", id]];
+      const headers = [...caller.headers, ...request.headers, ...own];
+      const from: WireRequest = { ...request, headers };
       const changed = mutations.reduce((before, mutation) => mutation.apply(before), from);
       return {
         kind: "request",

@@ -142,7 +142,7 @@ function createSender(world: World, secrets: readonly string[]): Sender {
     async send(one, counts) {
       if (one.kind === "raw") {
         const exchange = await exchangeOnce(url, { ...one, withinMs: patienceMs });
-        for (const answer of exchange.answers) learn(world, callers.known[0] ?? null, answer, "");
+        for (const answer of exchange.answers) learn(world, callers.known[0] ?? null, answer, null);
         if (exchange.answers.length < one.heads.length) unknown += 1;
         if (counts) count("raw", exchange);
         return judgeRaw(one, exchange);
@@ -155,7 +155,7 @@ function createSender(world: World, secrets: readonly string[]): Sender {
       });
       const findings = judge(request, exchange);
       const caller = callers.identify(request);
-      for (const answer of exchange.answers) learn(world, caller, answer, request.target);
+      for (const answer of exchange.answers) learn(world, caller, answer, request);
       if (exchange.answers.length === 0) unknown += 1;
       const place = placeOf(document, request);
       if (counts) count(place.kind === "operation" ? place.operation.name : place.kind, exchange);

@@ -6,6 +6,7 @@ import { headerOf, type HttpAnswer } from "./http-answer.ts";
 import { statusesByAccess } from "./judge-access.ts";
 import { judgeHeaders } from "./judge-headers.ts";
 import { codeOf, isUnread, judgeProblem } from "./judge-problem.ts";
+import { judgeTaken } from "./judge-taken.ts";
 import { placeOf, type Place } from "./place.ts";
 import { bytesOf, type WireRequest } from "./wire-request.ts";
 import type { World } from "./world.ts";
@@ -40,6 +41,8 @@ export function createJudge(world: World, checkBody: CheckBody, secrets: readonl
       ...judgeStatus(place, caller, answer, unread),
       ...judgeHeaders(request, place, caller, answer, unread),
       ...judgeBody(request, place, answer, checkBody),
+      ...(answer.status < 300 ? judgeTaken(request, place, checkBody) : []),
+      ...world.submits.judge(request, answer),
       ...judgeSecrecy(world, request, place, caller, answer, hidden),
     );
     return wrong.map(finding);
@@ -106,7 +109,7 @@ function judgeBody(
     const [type = ""] = media.split(";", 1);
     if (documented.size > 0 && !documented.has(type)) wrong.push(`is ${media}`);
     if (type === "application/json") {
-      const found = checkBody(operation.path, operation.method, status, parse(body));
+      const found = checkBody.ofAnswer(operation.path, operation.method, status, parse(body));
       if (found !== null) wrong.push(`does not fit the document: ${found}`);
     }
   }

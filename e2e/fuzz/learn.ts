@@ -1,16 +1,21 @@
 import type { KnownCaller } from "./callers.ts";
 import { headerOf, type HttpAnswer } from "./http-answer.ts";
+import type { WireRequest } from "./wire-request.ts";
 import type { World } from "./world.ts";
 
 const uuidAtEnd = /^\/api\/v1\/executions\/([0-9a-f-]{36})$/;
 const keyAtEnd = /^\/api\/v1\/keys\/([0-9A-Za-z]{12})$/;
 
-/** Takes from an answer what later requests can use, and books what was accepted. */
+/**
+ * Takes from an answer what later requests can use, and books what was accepted.
+ *
+ * @param request null: bytes that held several, or none
+ */
 export function learn(
-  { book, executions, open, keys, etags, cursorsOf }: World,
+  { book, submits, executions, open, keys, etags, cursorsOf }: World,
   caller: KnownCaller | null,
   answer: HttpAnswer,
-  target: string,
+  request: WireRequest | null,
 ): void {
   if (answer.status >= 300) return;
   const location = headerOf(answer, "location") ?? "";
@@ -18,6 +23,7 @@ export function learn(
   if (accepted !== undefined) {
     book.accepted(accepted, caller?.name ?? "nobody", answer.headers.has("idempotency-replayed"));
     executions.add(accepted);
+    if (request !== null) submits.keep(request, accepted);
     if (answer.body.includes('"status":"scheduled"')) open.add(accepted);
   }
   const key = keyAtEnd.exec(location)?.[1];
@@ -25,6 +31,6 @@ export function learn(
   const etag = headerOf(answer, "etag");
   if (etag !== undefined) etags.add(etag);
   const cursor = /"next_cursor":"([\w-]+)"/.exec(answer.body.toString("utf8"))?.[1];
-  const [path = ""] = target.split("?", 1);
+  const [path = ""] = request?.target.split("?", 1) ?? [];
   if (cursor !== undefined) cursorsOf(path).add(cursor);
 }

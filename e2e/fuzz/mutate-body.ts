@@ -1,6 +1,6 @@
 import fc, { type Arbitrary } from "fast-check";
 import type { Mutation } from "./mutation.ts";
-import { oddText, oddValue } from "./odd-values.ts";
+import { edgeJson, oddText, oddValue } from "./odd-values.ts";
 import type { WireRequest } from "./wire-request.ts";
 
 /** Stands in a parsed body where a text that no serialiser writes goes in. */
@@ -71,6 +71,15 @@ const place = fc.nat({ max: 200 });
 const replace: Arbitrary<Mutation> = fc.tuple(place, oddValue).map(([n, json]) => ({
   name: `body value ${n} is ${json.slice(0, 60)}`,
   apply: (request) => rewrite(request, (root) => replaced(root, n, () => json)),
+}));
+/** The one member that may be anything, as far as the API goes. */
+const input: Arbitrary<Mutation> = fc.oneof(fc.constantFrom(...edgeJson), oddValue).map((json) => ({
+  name: `the input is ${json.slice(0, 60)}`,
+  apply: (request) =>
+    rewrite(request, (root) => {
+      if (typeof root !== "object" || root === null || !("input" in root)) return null;
+      return JSON.stringify({ ...root, input: mark }).replace(markText, () => json);
+    }),
 }));
 const remove: Arbitrary<Mutation> = place.map((n) => ({
   name: `body member ${n} is missing`,
@@ -186,6 +195,7 @@ const none: Arbitrary<Mutation> = fc.constant({
 /** Changes of the body: of its values, and of its bytes. */
 export const bodyMutations = fc.oneof(
   { weight: 6, arbitrary: replace },
+  { weight: 3, arbitrary: input },
   { weight: 1, arbitrary: remove },
   { weight: 4, arbitrary: insert },
   { weight: 1, arbitrary: wrap },

@@ -191,6 +191,29 @@ export const oddJson: readonly string[] = [
   `{"${"k".repeat(5_000)}":1}`,
 ];
 
+/** Values at the edge of what may be kept: each is refused by one rule, or just not. */
+export const edgeJson: readonly string[] = [
+  "9007199254740991",
+  "9007199254740992",
+  "-9007199254740992",
+  "1e308",
+  "1e309",
+  `1${"0".repeat(308)}.0`,
+  `1${"0".repeat(309)}.0`,
+  String.raw`"\u0000"`,
+  String.raw`["\ud800"]`,
+  String.raw`"\ud83d\ude00"`,
+  String.raw`"\\u0000"`,
+  String.raw`{"\u0000":1}`,
+  String.raw`{"a":"\udfff"}`,
+  nested(63),
+  nested(64),
+  nested(65),
+  `${'{"a":'.repeat(63)}1${"}".repeat(63)}`,
+  `${'{"a":'.repeat(64)}1${"}".repeat(64)}`,
+  `"${"[".repeat(100)}"`,
+];
+
 /** Any of the texts, or a random one; shrinks towards the first. */
 export const oddText = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom(...oddTexts) },

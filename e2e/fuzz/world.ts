@@ -3,6 +3,7 @@ import type { Deployment } from "../support/deployment.ts";
 import { request } from "../support/request.ts";
 import { makeCallers, type Callers } from "./callers.ts";
 import { openBook, type ExecutionBook } from "./execution-book.ts";
+import { createSubmitsWithAKey, type SubmitsWithAKey } from "./submits-with-a-key.ts";
 import { readDocument, type ApiDocument, type Schema } from "./operations.ts";
 
 /** A handful of real values of one kind; new ones push out the oldest. */
@@ -26,6 +27,7 @@ export interface World {
   readonly etags: Pool;
   /** Cursors that a list has given out, by the list's path. */
   cursorsOf(path: string): Pool;
+  readonly submits: SubmitsWithAKey;
   /** When the run began, ms since 1970. */
   readonly startedAt: number;
 }
@@ -68,6 +70,7 @@ export async function makeWorld(deployment: Deployment, databaseUrl: string): Pr
       cursors.set(path, pool);
       return pool;
     },
+    submits: createSubmitsWithAKey(),
     startedAt: Date.now(),
   };
   await seedExecutions(world);
