@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { bothBackends, type FaultCase } from "../case.ts";
+import type { Worker } from "../../support/deployment.ts";
+import { eventually } from "../../support/eventually.ts";
+import type { Bed } from "../bed/bed.ts";
+import { bothBackends, type CaseContext, type FaultCase } from "../case.ts";
+import { oneOf } from "../faults/fault.ts";
 
 export const faultCase: FaultCase = {
   id: "D1",
@@ -17,10 +21,11 @@ export const faultCase: FaultCase = {
     // Spread over the kills: what each kill hits is running.
     const lanes = 8;
     const paceMs = ((kills + 0.5) * everyMs * lanes) / count;
+    let over = false;
     const load = ledger.load({
       engine: "count",
       input: () => ({ sink: bed.sink.url, hold: true }),
-      count,
+      goOn: () => !over || ledger.orders.size < count,
       parallel: lanes,
       paceMs,
     });
@@ -35,13 +40,18 @@ export const faultCase: FaultCase = {
     try {
       for (let n = 0; n < kills; n++) {
         await delay(everyMs * (0.5 + context.random()));
-        const living = bed.livingWorkers();
-        const victim = living[context.between(0, living.length - 1)];
-        assert(victim !== undefined, "no worker lives");
+        const victim = await eventually(
+          "a worker runs something",
+          () => oneThatRuns(bed, context),
+          {
+            withinMs: 30_000,
+          },
+        );
         killed.set(await victim.ready(), Date.now());
         await victim.kill();
         await bed.complete();
       }
+      over = true;
       await load;
       const { executions, figures } = await ledger.audit(context.promised(30));
       assert.equal(figures.refused, 0);
@@ -62,7 +72,20 @@ export const faultCase: FaultCase = {
       context.say(`${killed.size} kills, ${interrupted} executions interrupted`);
       assert(interrupted > 0, "no kill interrupted anything");
     } finally {
+      over = true;
       clearInterval(answering);
     }
   },
 };
+
+async function oneThatRuns(bed: Bed, context: CaseContext): Promise<Worker | null> {
+  const rows = await bed.query<{ id: string }>(
+    "SELECT DISTINCT worker_id AS id FROM executions WHERE status = 'running' ORDER BY 1",
+  );
+  const running: Worker[] = [];
+  for (const worker of bed.livingWorkers()) {
+    const its = await worker.ready();
+    if (rows.some(({ id }) => id === its)) running.push(worker);
+  }
+  return running.length === 0 ? null : oneOf(context, running, "worker");
+}
