@@ -65,7 +65,7 @@ export const faultCase: FaultCase = {
           const ms = Date.parse(finished_at ?? "") - at;
           assert(
             ms < context.promised(30),
-            `${execution_id} ended ${ms} ms after its worker was killed`,
+            `${execution_id} ended ${ms} ms after its worker was killed at ${new Date(at).toISOString()}: ${JSON.stringify(attempts)}`,
           );
         }
       }
