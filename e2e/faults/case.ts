@@ -12,8 +12,8 @@ export interface FaultCase {
   /** One sentence with its figures; `--list` shows it. */
   readonly promise: string;
   readonly backends: readonly Backend[];
-  /** False: only in the whole run, not in the short set. */
-  readonly short: boolean;
+  /** Whether it is in the short set, or on which backends alone: what takes long and hardly differs goes on one. */
+  readonly short: boolean | readonly Backend[];
   /** What it needs and this machine lacks, with the remedy; null, or left out: nothing. */
   missing?(): string | null;
   /** Throws where the promise does not hold. */

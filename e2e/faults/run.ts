@@ -21,9 +21,7 @@ async function main(): Promise<number> {
   const cases = choose(await findCases(join(import.meta.dirname, "cases")), options);
   if (options.list) {
     for (const one of cases) {
-      say(
-        `${one.id.padEnd(4)} ${one.backends.join(" and ")}${one.short ? ", short" : ""}: ${one.promise}`,
-      );
+      say(`${one.id.padEnd(4)} ${one.backends.join(" and ")}, ${shortness(one)}: ${one.promise}`);
     }
     return 0;
   }
@@ -45,6 +43,7 @@ async function main(): Promise<number> {
     for (const backend of options.backends) {
       for (const one of cases) {
         if (!one.backends.includes(backend)) continue;
+        if (options.only === null && options.short && !isShortOn(one, backend)) continue;
         const missing = backend === "redis" && !hasRedis ? redisRemedy : (one.missing?.() ?? null);
         outcomes.push(
           missing !== null
@@ -73,6 +72,15 @@ async function main(): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
+function shortness({ short }: FaultCase): string {
+  if (typeof short !== "boolean") return `short on ${short.join(" and ")}`;
+  return short ? "short" : "not short";
+}
+
+function isShortOn({ short }: FaultCase, backend: Backend): boolean {
+  return typeof short === "boolean" ? short : short.includes(backend);
+}
+
 /** Where the result counts, a skipped half would look like a pass. */
 function without(why: string, { id }: FaultCase, backend: Backend): Outcome {
   const verdict = process.env["CI"] === "true" ? "failed" : "skipped";
@@ -82,7 +90,7 @@ function without(why: string, { id }: FaultCase, backend: Backend): Outcome {
 
 /** @throws UsageError where `--only` names what there is not */
 function choose(all: readonly FaultCase[], { only, short }: RunOptions): FaultCase[] {
-  if (only === null) return all.filter((one) => one.short || !short);
+  if (only === null) return all.filter((one) => one.short !== false || !short);
   const ids = new Map(all.map((one) => [one.id.toUpperCase(), one]));
   return only.map((id) => {
     const one = ids.get(id);

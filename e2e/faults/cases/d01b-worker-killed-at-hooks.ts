@@ -15,7 +15,7 @@ export const faultCase: FaultCase = {
   promise:
     "kill -9 of a worker right after its start, right before and right after its settle: each ends once, within 30 s, with no attempt counted",
   backends: bothBackends,
-  short: true,
+  short: ["redis"],
   async run(context) {
     const bed = await context.startBed({
       engines: ["sleep", "count", "flaky"],

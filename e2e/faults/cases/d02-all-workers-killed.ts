@@ -8,7 +8,7 @@ export const faultCase: FaultCase = {
   promise:
     "kill -9 of all workers at once for 60 s, under load: nothing is lost, all ended within 60 s after they are back",
   backends: bothBackends,
-  short: true,
+  short: ["postgres"],
   async run(context) {
     const bed = await context.startBed({ engines: ["sleep", "count", "flaky"] });
     const ledger = await context.openLedger(bed, ["sleep"]);

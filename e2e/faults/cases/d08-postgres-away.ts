@@ -14,7 +14,7 @@ export const faultCase: FaultCase = {
   promise:
     "Postgres killed for 30 s under load: submits get 503 with Retry-After within 3 s, none that got 202 is lost, no process ends, what finished meanwhile keeps its result; normal within 10 s of its return",
   backends: bothBackends,
-  short: true,
+  short: ["postgres"],
   async run(context) {
     const bed = await context.startBed({ engines: ["sleep", "count", "flaky"] });
     await withoutPostgres(bed, context, {

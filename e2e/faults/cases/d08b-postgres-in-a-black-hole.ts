@@ -6,7 +6,7 @@ export const faultCase: FaultCase = {
   promise:
     "the network to Postgres is a black hole for 30 s: as D8, where no connection is refused or broken",
   backends: bothBackends,
-  short: true,
+  short: ["redis"],
   async run(context) {
     const bed = await context.startBed({ engines: ["sleep", "count", "flaky"], network: true });
     const wire = bed.wire("postgres");

@@ -8,7 +8,7 @@ export const faultCase: FaultCase = {
   promise:
     "all Postgres connections cut each 2 s, 20 s long, under load: no process ends, less than 5 % of the answers are errors, all of them 503",
   backends: bothBackends,
-  short: true,
+  short: ["postgres"],
   async run(context) {
     const bed = await context.startBed({ engines: ["sleep", "count", "flaky"] });
     const before = pidsOf(bed);

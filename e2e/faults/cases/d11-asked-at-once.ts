@@ -7,7 +7,7 @@ export const faultCase: FaultCase = {
   promise:
     "1,000 × submit and ask the other API process at once: the first status after a 202 is never 404",
   backends: bothBackends,
-  short: true,
+  short: ["redis"],
   async run(context) {
     const bed = await context.startBed({ engines: ["sleep", "count", "flaky"] });
     const ledger = await context.openLedger(bed, ["echo"]);

@@ -9,7 +9,7 @@ export const faultCase: FaultCase = {
   promise:
     "no state without an exit: delayed, waiting, running, waiting for a retry, asked to stop, with every worker killed or frozen: 2 × the longest deadline later nothing is unfinished, and at no time is anything older than its deadline",
   backends: bothBackends,
-  short: true,
+  short: ["postgres"],
   async run(context) {
     const bed = await context.startBed({
       engines: ["sleep", "count", "flaky", "stubborn"],

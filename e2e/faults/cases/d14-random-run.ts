@@ -19,7 +19,7 @@ export const faultCase: FaultCase = {
     const bed = await context.startBed({ engines: ["sleep", "count", "flaky"], network: true });
     const ledger = await context.openLedger(bed, engines, { refusalsExpected: true });
     const lastsMs =
-      context.minutes === null ? context.size(25_000, 300_000) : context.minutes * 60_000;
+      context.minutes === null ? context.size(20_000, 300_000) : context.minutes * 60_000;
     // Numbers of their own, so that what is drawn does not hang on who draws first.
     const drawFor = (what: string): FaultContext => {
       const random = createRandom(context.seed, `D14 ${context.backend} ${what}`);
@@ -44,10 +44,10 @@ export const faultCase: FaultCase = {
       await Promise.all([
         ...Array.from({ length: programs }, (_, n) => program(`program ${n}`)),
         runSchedule(bed, drawFor("faults"), {
-          everyMs: context.size(6_000, 15_000),
+          everyMs: context.size(5_000, 15_000),
           forMs: lastsMs,
           shortestMs: 1_000,
-          longestMs: context.size(4_000, 10_000),
+          longestMs: context.size(3_000, 10_000),
           say: context.say,
         }),
       ]);
