@@ -78,7 +78,7 @@ async function roll(context: CaseContext, build: Build): Promise<void> {
     await early.stop();
     await rollAll(context, fleet, next);
     await rollAll(context, fleet, old);
-    for (let n = 0; n < context.size(3, 30); n++) {
+    for (let n = 0; n < context.size(0, 30); n++) {
       const place = fleet.places[context.between(0, fleet.places.length - 1)];
       const releases = place?.kind === "api" ? [old, next] : [old, next, last];
       const release = releases[context.between(0, releases.length - 1)];
