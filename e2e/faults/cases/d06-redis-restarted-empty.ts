@@ -1,4 +1,3 @@
-import assert from "node:assert/strict";
 import type { FaultCase } from "../case.ts";
 import { eventually } from "../../support/eventually.ts";
 import { countDeliverable } from "../bed/checks.ts";
@@ -38,7 +37,7 @@ export const faultCase: FaultCase = {
     context.say(`${await countDeliverable(bed)} executions waited in Redis when it ended`);
     await redisAway.strike(bed, context, 0);
     await load;
-    const { figures } = await ledger.audit(context.promised(60));
-    assert.equal(figures.refused, 0);
+    await ledger.audit(context.promised(60));
+    ledger.assertNoRefusals();
   },
 };

@@ -13,6 +13,8 @@ export interface Try {
   /** Null: no answer. */
   status: number | null;
   retryAfter: string | null;
+  /** The problem's code and detail; null where it was none. */
+  problem: string | null;
   ms: number;
   /** By `performance.now()`. */
   at: number;
@@ -65,6 +67,7 @@ export function createCaller(bed: Bed): Caller {
       api: api.name,
       status: null,
       retryAfter: null,
+      problem: null,
       ms: 0,
       at,
     };
@@ -81,6 +84,7 @@ export function createCaller(bed: Bed): Caller {
       });
       one.status = answer.status;
       one.retryAfter = answer.headers.get("retry-after");
+      if (answer.status >= 400) one.problem = `${answer.json?.code}: ${answer.json?.detail}`;
     } catch {
       // It may have been done or not: that is what the key is for.
     }

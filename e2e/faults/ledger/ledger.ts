@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Execution } from "@tl-engine/client";
@@ -44,6 +45,8 @@ export interface Ledger {
   readonly tries: readonly Try[];
   /** Those that submitted. */
   submits(): Try[];
+  /** @throws AssertionError where a submit was answered, and not with 2xx */
+  assertNoRefusals(): void;
   readonly caller: Caller;
   /** Known to have ended, by reads so far. */
   readonly finished: ReadonlyMap<string, Execution>;
@@ -132,6 +135,10 @@ export async function openLedger(
     caller,
     tries: caller.tries,
     submits: () => caller.tries.filter(({ key }) => key !== null),
+    assertNoRefusals() {
+      const refused = ledger.submits().filter(({ status }) => status !== null && status >= 300);
+      assert.deepEqual(refused, []);
+    },
     finished: ends.finished,
     submit,
     resubmit(key, order) {
