@@ -150,6 +150,11 @@ describe("changes", () => {
     for (const overlap of ["8d", "x", 5, "-1s"]) {
       expect((await api.ask(`${keys}/${id}/reroll`, { json: { overlap } })).status).toBe(422);
     }
+    // No body is the default; a body that is no object is not.
+    for (const json of [null, [], 0, ""]) {
+      expect((await api.ask(`${keys}/${id}/reroll`, { json })).status).toBe(422);
+    }
+    await expect.poll(() => comesIn(third.key), soon).toBe(true);
   });
 
   test.each(["AAAAAAAAAAAA", "x", "%00", "' OR 1=1"])("404 for %j", async (id) => {

@@ -47,9 +47,11 @@ export const rerollKey: Endpoint = {
   access: "keys:admin",
   async handle(c, { db, signals, settings }) {
     const { id } = await getKey(db, keyIdOfPath(c));
-    const raw = (await readJsonBody(c, settings.maxBodyBytes)) ?? {};
+    // No body says the default; a body of `null` is a body, and a wrong one.
+    const raw = await readJsonBody(c, settings.maxBodyBytes);
     readQuery(c, []);
-    const overlapMs = parseDuration(checkBody(rerollKeySchema, raw).overlap ?? "0s") ?? 0;
+    const wanted = raw === undefined ? {} : checkBody(rerollKeySchema, raw);
+    const overlapMs = parseDuration(wanted.overlap ?? "0s") ?? 0;
     if (overlapMs > maxOverlapMs) {
       throw invalidBody([{ pointer: "/overlap", detail: "must be at most 7d" }]);
     }
