@@ -59,7 +59,7 @@ function taken(queue: Queue, engineId: string): Promise<true> {
 
 async function whatRuns(context: CaseContext, bed: Bed, queue: Queue): Promise<void> {
   const ledger = await context.openLedger(bed, ["count"]);
-  const count = context.size(150, 1_000);
+  const count = context.size(100, 1_000);
   const doubled = new Set<string>();
   const deliveries: Promise<void>[] = [];
   // As they come: what is new waits or runs, what is older has ended.

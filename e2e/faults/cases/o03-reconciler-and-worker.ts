@@ -39,11 +39,11 @@ export const faultCase: FaultCase = {
           sink: bed.sink.url,
           ms: Math.round(leaseMs * (0.7 + ((n * 7_919) % 601) / 1_000)),
         }),
-        count: context.size(90, 1_000),
+        count: context.size(60, 1_000),
         parallel: 30,
       });
       // Thirty places, each execution about a lease; some of them run again.
-      const enough = context.size(90, 1_000) * 0.9;
+      const enough = context.size(60, 1_000) * 0.9;
       const until = performance.now() + (enough / 30) * leaseMs * 3;
       while (ledger.finished.size < enough && performance.now() < until) await delay(100);
     } finally {

@@ -14,7 +14,7 @@ export const faultCase: FaultCase = {
     const ledger = await context.openLedger(bed, ["sleep"]);
     const apis = bed.livingApis().map(({ name }) => name);
     assert.equal(apis.length, 2);
-    const rounds = context.size(10, 100);
+    const rounds = context.size(5, 100);
     const redis = bed.backend === "redis" ? new Redis(bed.redis.url) : null;
     let conflicts = 0;
 
