@@ -9,6 +9,9 @@ process.once("disconnect", () => {
     // It counts as the owner of what it started until it is gone altogether.
     while (isAlive(runner)) await delay(50);
     sweepLeftBehind();
+    // Servers write into their folders on their way down.
+    await delay(3_000);
+    sweepLeftBehind();
     process.exit(0);
   })();
 });
