@@ -13,12 +13,14 @@ export const faultCase: FaultCase = {
     const bed = await context.startBed({ engines: ["sleep", "count", "flaky"] });
     const ledger = await context.openLedger(bed, ["sleep", "echo", "count"]);
     const count = context.size(240, 1_000);
+    const taken: number[] = [];
+    let sleeping = 0;
     const load = Promise.all([
       // More than the workers have slots for: what waits in Redis is what a flush takes.
       ledger.load({
         engine: "sleep",
         input: () => ({ ms: context.between(300, 800) }),
-        count: count / 2,
+        goOn: () => sleeping++ < count / 2 || taken.length < 2,
         parallel: 24,
       }),
       ledger.load({ engine: "echo", input: (n) => ({ n }), count: count / 4, paceMs: 20 }),
@@ -29,7 +31,6 @@ export const faultCase: FaultCase = {
         paceMs: 20,
       }),
     ]);
-    const taken: number[] = [];
     for (const share of [0.3, 0.6]) {
       await eventually(
         `${share * 100} % are accepted, and some of them wait`,

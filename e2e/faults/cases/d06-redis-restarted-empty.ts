@@ -13,12 +13,14 @@ export const faultCase: FaultCase = {
     const bed = await context.startBed({ engines: ["sleep", "count", "flaky"] });
     const ledger = await context.openLedger(bed, ["sleep", "count"]);
     const count = context.size(240, 1_000);
+    let restarted = false;
+    let sleeping = 0;
     const load = Promise.all([
       // More than the workers have slots for: what waits in Redis is what a restart takes.
       ledger.load({
         engine: "sleep",
         input: () => ({ ms: context.between(300, 800) }),
-        count: count / 2,
+        goOn: () => sleeping++ < count / 2 || !restarted,
         parallel: 24,
       }),
       ledger.load({
@@ -36,6 +38,7 @@ export const faultCase: FaultCase = {
     );
     context.say(`${await countDeliverable(bed)} executions waited in Redis when it ended`);
     await redisAway.strike(bed, context, 0);
+    restarted = true;
     await load;
     await ledger.audit(context.promised(60));
     ledger.assertNoRefusals();
