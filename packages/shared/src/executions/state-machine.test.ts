@@ -270,7 +270,10 @@ async function step(engineId: string, models: Model[], command: Command): Promis
         ({ status, waits }) => status === "queued" && (waits === null || waits === "ceiling"),
       ).length;
       const room = ahead * 2 <= command.window ? command.window - ahead : 0;
-      const filled = inTurns(models.filter(({ waits }) => waits === "turn")).slice(0, room);
+      const filled = inTurns(
+        models.filter(({ waits }) => waits === "turn"),
+        room,
+      ).slice(0, room);
       for (const model of filled) model.waits = null;
       expect(moved).toBe(filled.length);
       return;
@@ -301,8 +304,10 @@ async function step(engineId: string, models: Model[], command: Command): Promis
   }
 }
 
-/** Callers in turn, each one's oldest first. */
-function inTurns(waiting: Model[]): Model[] {
+/** Callers in turn, each one's oldest first; of more callers than there is room only as many, by name. */
+function inTurns(all: Model[], room: number): Model[] {
+  const callers = [...new Set(all.map(({ callerId }) => callerId))].toSorted().slice(0, room);
+  const waiting = all.filter(({ callerId }) => callers.includes(callerId));
   const byId = (a: Model, b: Model) => (a.id < b.id ? -1 : 1);
   const turnOf = (model: Model) =>
     waiting.filter((one) => one.callerId === model.callerId && one.id < model.id).length;
