@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { answerInTime } from "./answer-in-time.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import type { ApiEnv } from "./api-env.ts";
 import { matchesOneOf } from "./constant-time.ts";
@@ -34,7 +35,7 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
       method.toUpperCase(),
       path.replaceAll(/\{(\w+)\}/g, ":$1"),
       guard(endpoint, credentials, deps),
-      (c) => endpoint.handle(c, deps),
+      (c) => answerInTime(endpoint, c, deps),
     );
   }
   app.onError(onError(deps.reportError));

@@ -1,4 +1,5 @@
 import type { Execution, Problem } from "@tl-engine/contract";
+import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freshDatabase } from "../../../test/services.ts";
 import { openTestApi, soon, type TestApi } from "./testing/api.ts";
@@ -21,6 +22,31 @@ const get = async (path: string, headers: Record<string, string> = {}) =>
   api.ask(`/api/v1${path}`, { headers });
 const body = async <T = Execution>(response: Response) => (await response.json()) as T;
 const unknownId = "0199aaaa-0000-7000-8000-000000000000";
+
+test("a database that does not answer is 503 before a caller gives up, for every kind of read", async () => {
+  const id = await submit();
+  const blocker = new Client({ connectionString: api.database.url });
+  await blocker.connect();
+  try {
+    await blocker.query("BEGIN; LOCK TABLE executions, engine_counters IN ACCESS EXCLUSIVE MODE");
+    const askedAt = performance.now();
+    const paths = [
+      `/executions/${id}`,
+      `/engines/status?execution_id=${id}`,
+      "/executions",
+      "/engines/metrics",
+    ];
+    const answers = await Promise.all(paths.map((path) => get(path)));
+    expect(performance.now() - askedAt).toBeLessThan(8_000);
+    for (const answer of answers) {
+      expect(answer.status).toBe(503);
+      expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+    }
+  } finally {
+    await blocker.end();
+  }
+  expect((await get(`/executions/${id}`)).status).toBe(200);
+});
 
 describe("one execution", () => {
   test("both addresses tell the same, before, while and after it runs", async () => {
