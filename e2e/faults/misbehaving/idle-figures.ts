@@ -8,6 +8,8 @@ import { sumOf } from "./worker-metrics.ts";
 export interface IdleFigures extends ProcessFigures {
   /** Hosts by kind. */
   hosts: Record<string, number>;
+  /** JavaScript heap of its own thread, MiB. */
+  heapMib: number;
   slots: number;
   slotsTaken: number;
   /** Executions that count as running, over all workers. */
@@ -22,6 +24,7 @@ export async function readIdle(bed: Bed, worker: Worker): Promise<IdleFigures> {
   return {
     ...(await processFigures(worker.pid)),
     hosts: Object.fromEntries(kinds.map(([, kind, count]) => [kind, Number(count)])),
+    heapMib: sumOf(text, "tl_nodejs_heap_size_used_bytes") / 2 ** 20,
     slots: sumOf(text, "tl_slots"),
     slotsTaken: sumOf(text, "tl_slots_taken"),
     running: engines.reduce((sum, { running }) => sum + running, 0),

@@ -3,7 +3,7 @@ import { request } from "../../support/request.ts";
 
 /** The sum of a metric over its labels, from Prometheus' text. */
 export function sumOf(text: string, metric: string): number {
-  const lines = [...text.matchAll(new RegExp(`^${metric}\\{.*\\} (\\d+)$`, "gm"))];
+  const lines = [...text.matchAll(new RegExp(`^${metric}\\{.*\\} (\\S+)$`, "gm"))];
   return lines.reduce((sum, [, value]) => sum + Number(value), 0);
 }
 
