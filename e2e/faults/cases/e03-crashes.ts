@@ -25,7 +25,7 @@ export const faultCase: FaultCase = {
   promise:
     "process.exit, an uncaught error, an unhandled rejection, in a process also abort and signals: engine_crashed with the cause, retried; the others on that worker end, and it takes new work within 5 s",
   backends: ["redis", "postgres"],
-  short: true,
+  short: ["redis"],
   async run(context) {
     const bed = await context.startBed(misbehavingBed);
     const workers = bed.livingWorkers().map(({ pid }) => pid);

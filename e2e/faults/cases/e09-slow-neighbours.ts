@@ -9,7 +9,7 @@ export const faultCase: FaultCase = {
   promise:
     "200 executions each of slow engines do not keep those of a fast one waiting for more than 2 s",
   backends: ["redis", "postgres"],
-  short: true,
+  short: ["redis"],
   async run(context) {
     const bed = await context.startBed({ engines: ["sleep", "spin"] });
     const ledger = await context.openLedger(

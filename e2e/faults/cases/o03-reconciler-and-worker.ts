@@ -7,7 +7,7 @@ export const faultCase: FaultCase = {
   promise:
     "the reconciler (each 50 ms) and workers at the same moment: 1,000 executions that take about a lease, on workers that are frozen for about as long: what is completed is never overwritten",
   backends: bothBackends,
-  short: true,
+  short: ["redis"],
   async run(context) {
     const leaseMs = 2_000;
     const bed = await context.startBed({

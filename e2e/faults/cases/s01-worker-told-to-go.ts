@@ -9,7 +9,7 @@ export const faultCase: FaultCase = {
   promise:
     "SIGTERM to a worker: it takes nothing new, lets what runs go on for its drain time (30 s), exits 0; what does not end starts elsewhere within 2 s, with no attempt counted",
   backends: bothBackends,
-  short: true,
+  short: ["redis"],
   async run(context) {
     const drainSeconds = context.size(3, 30);
     const bed = await context.startBed({

@@ -8,7 +8,7 @@ export const faultCase: FaultCase = {
   promise:
     "SIGTERM to an API under load: not ready first, 0 answers lost, no reset on an accepted connection, held requests answered, exit 0",
   backends: bothBackends,
-  short: true,
+  short: ["redis"],
   async run(context) {
     const bed = await context.startBed({ engines: ["sleep", "count", "flaky"] });
     const [leaving] = bed.livingApis();

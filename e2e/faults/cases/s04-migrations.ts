@@ -28,7 +28,7 @@ export const faultCase: FaultCase = {
   promise:
     "migrations beside 1,000,000 executions, submits and a transaction that stays open: two at once, killed with -9 in the middle, also of an index, and started again: each file runs once, no submit waits over 1 s for a lock",
   backends: bothBackends,
-  short: true,
+  short: ["redis"],
   async run(context) {
     const path = mkdtempSync(join(tmpdir(), "tl-engine-s04-"));
     try {

@@ -10,7 +10,7 @@ export const faultCase: FaultCase = {
   promise:
     "a program with 10,000 waiting executions delays another's on the same engine by less than 2 s",
   backends: ["redis", "postgres"],
-  short: true,
+  short: ["redis"],
   async run(context) {
     const bed = await context.startBed({
       engines: ["sleep"],
