@@ -95,6 +95,8 @@ export function startHost(options: HostOptions): Host {
     switch (message.kind) {
       case "ready":
         clearTimeout(bootTimer);
+        // What it said before its end arrives behind it: it takes nothing any more.
+        if (ending) return;
         isReady = true;
         carrier.loaded();
         ready.resolve();

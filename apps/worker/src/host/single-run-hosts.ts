@@ -62,13 +62,10 @@ export function createSingleRunHosts(options: SingleRunHostsOptions): SingleRunH
     died(host, death) {
       options.onReplaced(death.code);
       forget(host);
-      conclude(
-        theRunOf(host),
-        host,
-        { code: death.code, detail: death.detail, retryable: true },
-        null,
-        true,
-      );
+      const run = theRunOf(host);
+      const failure: RunFailure = { code: death.code, detail: death.detail, retryable: true };
+      // One that had not begun did nothing to its host: want of memory or of processes ended it, or its own start.
+      conclude(run, host, failure, null, run !== null && run.overdueAt !== Infinity);
       next();
     },
   };
