@@ -291,8 +291,11 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       refused: engines.filter((engine) => !serving.includes(engine)),
       publish,
       async serve(engine) {
-        serving.push(engine);
-        worker.serve(engine);
+        // It is tried again where it could not be announced: one consumer is enough.
+        if (!serving.includes(engine)) {
+          serving.push(engine);
+          worker.serve(engine);
+        }
         await announce();
         const { id, version } = engine.descriptor;
         log.info({ engine: id, version }, "an engine version is served now");
