@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { Enqueuer } from "./enqueuer.ts";
-import { readReady } from "./ready.ts";
+import { readReady, type ReadyRange } from "./ready.ts";
 import { overdueMarginMs } from "./state.ts";
 
 interface LostProcess {
@@ -14,8 +14,10 @@ interface LostProcess {
  * have taken out of the queue and not started; then forgets them. A delivery that is made twice is dropped by its
  * dispatch. BullMQ brings back itself what a dead worker had taken, but on Postgres by the workers' own clocks: one that
  * was ten minutes ahead holds it for ten minutes more.
+ * A queue that refuses keeps no other from what it lacks; whom it concerns is forgotten in a later turn.
  * @param at Postgres' time by which leases are judged, as it writes it
  * @returns how many executions were put back
+ * @throws AggregateError where some could not be, after all others were
  */
 export async function putBackOfLostProcesses(
   pool: pg.Pool,
@@ -32,25 +34,34 @@ export async function putBackOfLostProcesses(
     values: [at],
   });
   let total = 0;
+  const errors: unknown[] = [];
+  const owed = new Set<string>();
   const servedByLost = new Map<string, LostProcess["served"][number]>();
   for (const { served } of lost)
     for (const engine of served) servedByLost.set(`${engine.engineId}@${engine.version}`, engine);
-  for (const engine of servedByLost.values()) {
-    for await (const rows of readReady(pool, { engine })) {
-      await enqueuer.putBack(rows);
-      total += rows.length;
+  const putBack = async (range: ReadyRange): Promise<boolean> => {
+    try {
+      for await (const rows of readReady(pool, range)) {
+        await enqueuer.putBack(rows);
+        total += rows.length;
+      }
+      return true;
+    } catch (error) {
+      errors.push(error);
+      return false;
     }
-  }
-  for (const { id, enqueued_through } of lost) {
-    for await (const rows of readReady(pool, { enqueuer: id, from: enqueued_through })) {
-      await enqueuer.putBack(rows);
-      total += rows.length;
-    }
+  };
+  for (const [name, engine] of servedByLost) if (!(await putBack({ engine }))) owed.add(name);
+  for (const { id, enqueued_through, served } of lost) {
+    const all = await putBack({ enqueuer: id, from: enqueued_through });
+    if (!all || served.some(({ engineId, version }) => owed.has(`${engineId}@${version}`)))
+      continue;
     await pool.query("DELETE FROM processes WHERE id = $1 AND lease_until <= $2::timestamptz", [
       id,
       at,
     ]);
   }
+  if (errors.length > 0) throw new AggregateError(errors, "not everything could be put back");
   return total;
 }
 
