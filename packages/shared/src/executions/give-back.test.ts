@@ -46,6 +46,13 @@ test("what comes back again and again ends, since each return has a new deadline
   expect(await row()).toMatchObject({ status: "queued", attempts: { length: maxReturns } });
   await start(4);
   await comesBack(5);
+  // It may have waited for a place to run alone: only a day of that is too long.
+  expect(await row()).toMatchObject({ status: "queued", attempts: { length: maxReturns } });
+  await pool.query("UPDATE executions SET started_at = now() - interval '1 day' WHERE id = $1", [
+    id,
+  ]);
+  await start(6);
+  await comesBack(7);
   const ended = await row();
   expect(ended).toMatchObject({ status: "failed", attempts: { length: maxReturns + 1 } });
   expect(JSON.parse(ended?.error ?? "")).toMatchObject({ code: "worker_lost", retryable: false });

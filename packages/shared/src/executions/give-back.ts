@@ -13,12 +13,13 @@ export interface GivenBack {
   alone: boolean;
 }
 
-const tooOften = `(jsonb_array_length(coalesce(e.earlier_attempts, '[]')) >= ${maxReturns})`;
+const listed = `jsonb_array_length(coalesce(e.earlier_attempts, '[]'))`;
+const tooOften = `(${listed} >= ${maxReturns} AND e.started_at <= now() - ${maxIdleMs} * interval '1 millisecond')`;
 const requeued = `(e.cancel_requested_at IS NULL AND NOT ${tooOften})`;
 const failure = executionErrorText(
   {
     code: "worker_lost",
-    detail: `It came back ${maxReturns} times from workers that could not bring it to an end.`,
+    detail: `For a day it came back from workers that could not bring it to an end, more than ${maxReturns} times.`,
     retryable: false,
   },
   0,
@@ -26,8 +27,9 @@ const failure = executionErrorText(
 
 /**
  * Moves running executions back to queued without counting the attempt, and enqueues them again: their worker goes
- * away, or lost the host that they ran in. Where a cancel was asked for they end as canceled, and after
- * {@link maxReturns} listed attempts as failed: each return has a new deadline, so that nothing else would end them.
+ * away, or lost the host that they ran in. Where a cancel was asked for they end as canceled. One that came back
+ * {@link maxReturns} times, and for a day, fails: each return has a new deadline, so that nothing else would end it. Those
+ * that wait for a place to run alone may come back often; what is beyond that number is not listed any more.
  * @throws what Postgres says
  */
 export async function giveBack(
@@ -50,9 +52,10 @@ export async function giveBack(
           finished_at = CASE WHEN ${requeued} THEN NULL ELSE now() END,
           error = CASE WHEN e.cancel_requested_at IS NULL AND ${tooOften} THEN $5::json END,
           cancel_effect = CASE WHEN e.cancel_requested_at IS NULL THEN NULL ELSE 'prevented' END,
-          earlier_attempts = coalesce(e.earlier_attempts, '[]') || jsonb_build_object('attempt', e.attempt,
-            'dispatch', e.dispatch, 'worker_id', e.worker_id, 'started_at', e.attempt_started_at, 'finished_at', now(),
-            'outcome', 'given_back', 'error', NULL)
+          earlier_attempts = CASE WHEN ${requeued} AND ${listed} >= ${maxReturns} THEN e.earlier_attempts
+            ELSE coalesce(e.earlier_attempts, '[]') || jsonb_build_object('attempt', e.attempt,
+              'dispatch', e.dispatch, 'worker_id', e.worker_id, 'started_at', e.attempt_started_at, 'finished_at', now(),
+              'outcome', 'given_back', 'error', NULL) END
         FROM (SELECT * FROM unnest($2::uuid[], $3::int[], $4::bool[]) AS g(id, dispatch, alone) ORDER BY id) AS g
         WHERE e.id = g.id AND e.dispatch = g.dispatch AND e.status || '' = 'running'
         RETURNING ${readyColumns}, e.status`,

@@ -8,7 +8,7 @@ import type { ExecutionStatus } from "@tl-engine/contract";
  *     (new) ──record──▶ scheduled ──make-ready──▶ queued ──start──▶ running ──settle──▶ succeeded
  *       └────record──────────────────────────────▶ │ ▲               │ ├────settle──▶ failed
  *                                                  │ └─settle (retry)┤ └────settle──▶ canceled
- *                                                  │ └─give-back ────┤ (the last of many: failed)
+ *                                                  │ └─give-back ────┤ (the last of many, after a day: failed)
  *                                                  │ └─take-back ────┘
  *                      cancel ──▶ canceled  end-overdue ──▶ expired, failed
  *
@@ -36,7 +36,7 @@ export const maxIdleMs = 24 * 3_600_000;
 /** How many whole workers may be lost with one execution before it ends as `worker_lost`. */
 export const maxLosses = 3;
 
-/** How many attempts may be listed of an execution that is given back again and again, before it ends as failed. */
+/** How many attempts are listed of an execution that is given back again and again, before it may end as failed. */
 export const maxReturns = 100;
 
 /** How much longer than timeout and grace a running execution has before the reconciler ends it itself, ms. */
