@@ -24,6 +24,8 @@ const count = defineEngine({
       json: {},
       idempotent: true,
       step: "count",
+      // The sink may hold it as long as the execution may run.
+      timeout: "1h",
     });
     return { attempt: ctx.attempt };
   },

@@ -120,12 +120,12 @@ async function neverCounts(
   // Has a free slot for the engine at its ceiling, all the time.
   const second = await bed.deployment.startWorker(options);
   await second.ready();
-  const held = { sink: sink.url, hold: true };
-  const single = await ledger.submit({ engine: "count.single", input: held });
+  const held = { input: { sink: sink.url, hold: true }, options: { timeout: "10m" } };
+  const single = await ledger.submit({ engine: "count.single", ...held });
   await sink.arrived(single);
-  for (let n = 0; n < 4; n++) await ledger.submit({ engine: "count.single", input: held });
+  for (let n = 0; n < 4; n++) await ledger.submit({ engine: "count.single", ...held });
   // One slot each, and two more wait.
-  for (let n = 0; n < 4; n++) await ledger.submit({ engine: "count", input: held });
+  for (let n = 0; n < 4; n++) await ledger.submit({ engine: "count", ...held });
   const longMs = limitMs + 3_000;
   await delay(longMs);
   allLive(bed, `with full slots and at a ceiling for ${longMs} ms`);
