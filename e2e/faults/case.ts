@@ -1,9 +1,6 @@
+import type { Backend } from "./backend.ts";
 import type { Bed, BedOptions } from "./bed/bed.ts";
 import type { Ledger, LedgerOptions } from "./ledger/ledger.ts";
-
-/** What BullMQ delivers through. */
-export type Backend = "redis" | "postgres";
-export const bothBackends = ["redis", "postgres"] as const;
 
 /** One promise, tried. A file in `cases/` exports it as `faultCase`; the runner finds it there. */
 export interface FaultCase {

@@ -1,7 +1,7 @@
 import { formatDuration } from "@tl-engine/contract";
 import type { EnginePolicy } from "@tl-engine/shared/catalogue/policy.ts";
 import type { StartedExecution } from "@tl-engine/shared/executions/start.ts";
-import type { Settlement } from "@tl-engine/shared/executions/settle.ts";
+import type { Settlement } from "@tl-engine/shared/executions/settlement.ts";
 import { maxLosses } from "@tl-engine/shared/executions/state.ts";
 import type { RunFailure } from "./host/protocol.ts";
 import type { Lingering, RunEnd } from "./host/run.ts";

@@ -1,8 +1,7 @@
-import { describeEngine } from "@tl-engine/engine-kit";
+import { defineEngine, describeEngine, z } from "@tl-engine/engine-kit";
 import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
 import { expect, test } from "vitest";
 import { describeWithRedis, startPrivateRedis } from "../../../test/services.ts";
-import echo from "../../../engines/echo/engine.ts";
 import { putBack } from "./put-back.ts";
 
 describeWithRedis("a delivery that could not be started", () => {
@@ -17,7 +16,14 @@ describeWithRedis("a delivery that could not be started", () => {
       onError: () => undefined,
     });
     try {
-      const descriptor = describeEngine(echo);
+      const engine = defineEngine({
+        id: "idle",
+        version: 1,
+        input: z.null(),
+        output: z.null(),
+        run: () => null,
+      });
+      const descriptor = describeEngine(engine);
       await expect.poll(() => queue.depth(descriptor.id, descriptor.version)).toBe(0);
       await redis.stop();
       const item = ["01a20dce-57c7-7778-bf7f-470cedc2b5de", 0] as const;

@@ -12,7 +12,7 @@ import {
   type Worker,
 } from "../../support/deployment.ts";
 import { startSink, type Sink } from "../../support/sink.ts";
-import type { Backend } from "../case.ts";
+import type { Backend } from "../backend.ts";
 import { layTrail, type Trail } from "./trail.ts";
 import { openWire, type Wire } from "./wire.ts";
 

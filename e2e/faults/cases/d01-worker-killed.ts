@@ -3,7 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Worker } from "../../support/deployment.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Bed } from "../bed/bed.ts";
-import { bothBackends, type CaseContext, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { CaseContext, FaultCase } from "../case.ts";
 import { oneOf } from "../faults/fault.ts";
 
 export const faultCase: FaultCase = {

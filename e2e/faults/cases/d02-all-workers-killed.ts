@@ -1,4 +1,5 @@
-import { bothBackends, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
 import { allWorkersKilled } from "../faults/processes.ts";
 import { eventually } from "../../support/eventually.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bed } from "../bed/bed.ts";
-import { bothBackends, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
 import { apiKilled } from "../faults/processes.ts";
 import { withRedis } from "../faults/redis.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { bothBackends, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
 import { hookArgs } from "../entry-points/hook-from-args.ts";
 
 export const faultCase: FaultCase = {

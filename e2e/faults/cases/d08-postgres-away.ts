@@ -3,7 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { eventually } from "../../support/eventually.ts";
 import type { Bed } from "../bed/bed.ts";
 import { pidsOf, untilAllReady } from "../bed/checks.ts";
-import { bothBackends, type CaseContext, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { CaseContext, FaultCase } from "../case.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 
 /** A submit that is refused is refused within this time, ms. */

@@ -1,4 +1,5 @@
-import { bothBackends, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
 import { withoutPostgres } from "./d08-postgres-away.ts";
 
 export const faultCase: FaultCase = {

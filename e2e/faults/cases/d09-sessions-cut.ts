@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { pidsOf, untilAllReady } from "../bed/checks.ts";
-import { bothBackends, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
 import { cutSessionsFor } from "../faults/postgres.ts";
 
 export const faultCase: FaultCase = {

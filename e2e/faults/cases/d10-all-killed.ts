@@ -1,5 +1,6 @@
 import { eventually } from "../../support/eventually.ts";
-import { bothBackends, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
 import { allKilled } from "../faults/processes.ts";
 
 export const faultCase: FaultCase = {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { otherApi } from "../bed/checks.ts";
-import { bothBackends, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
 
 export const faultCase: FaultCase = {
   id: "D11",

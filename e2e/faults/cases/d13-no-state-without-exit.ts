@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../support/eventually.ts";
 import type { Bed } from "../bed/bed.ts";
-import { bothBackends, type FaultCase } from "../case.ts";
-import type { Order } from "../ledger/model.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
+import type { Order } from "../ledger/order.ts";
 
 export const faultCase: FaultCase = {
   id: "D13",

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { bothBackends, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
 import type { FaultContext } from "../faults/fault.ts";
 import { drawStep, engines } from "../random-run/programs.ts";
 import { runSchedule } from "../random-run/schedule.ts";

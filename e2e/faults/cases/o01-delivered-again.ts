@@ -4,7 +4,8 @@ import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
 import type { DeliveryItem, Queue } from "@tl-engine/shared/queue/queue.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Bed } from "../bed/bed.ts";
-import { bothBackends, type CaseContext, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { CaseContext, FaultCase } from "../case.ts";
 
 export const faultCase: FaultCase = {
   id: "O1",

@@ -4,7 +4,8 @@ import { eventually } from "../../support/eventually.ts";
 import { request } from "../../support/request.ts";
 import type { Worker } from "../../support/deployment.ts";
 import type { Bed } from "../bed/bed.ts";
-import { bothBackends, type CaseContext, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { CaseContext, FaultCase } from "../case.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 
 export const faultCase: FaultCase = {

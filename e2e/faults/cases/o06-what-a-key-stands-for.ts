@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { Redis } from "ioredis";
 import { request, type Answer } from "../../support/request.ts";
 import type { Bed } from "../bed/bed.ts";
-import { bothBackends, type CaseContext, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { CaseContext, FaultCase } from "../case.ts";
 
 export const faultCase: FaultCase = {
   id: "O6",

@@ -4,7 +4,8 @@ import { clockOffBy, faketimeRemedy, hasFaketime } from "../../support/faked-clo
 import { request } from "../../support/request.ts";
 import type { RunningProcess } from "../../support/running-process.ts";
 import type { Bed } from "../bed/bed.ts";
-import { bothBackends, type CaseContext, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { CaseContext, FaultCase } from "../case.ts";
 
 export const faultCase: FaultCase = {
   id: "O8",

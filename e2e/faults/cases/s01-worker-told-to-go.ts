@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { bothBackends, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
 
 /** The most that may lie between the end here and the start elsewhere, ms. */
 const elsewhereMs = 2_000;

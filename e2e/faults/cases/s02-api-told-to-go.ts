@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../support/eventually.ts";
 import { request } from "../../support/request.ts";
-import { bothBackends, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
 
 export const faultCase: FaultCase = {
   id: "S2",

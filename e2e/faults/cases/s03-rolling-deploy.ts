@@ -5,7 +5,8 @@ import { eventually } from "../../support/eventually.ts";
 import { startProcess } from "../../support/running-process.ts";
 import type { Bed } from "../bed/bed.ts";
 import { takeFleet, type Fleet, type Kind, type Release } from "../bed/fleet.ts";
-import { bothBackends, type CaseContext, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { CaseContext, FaultCase } from "../case.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 
 /** Every table that a running process reads gets one more column, under the statements that it has prepared. */

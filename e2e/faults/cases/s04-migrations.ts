@@ -8,7 +8,8 @@ import pg from "pg";
 import { eventually } from "../../support/eventually.ts";
 import { startProcess, type LogLine, type RunningProcess } from "../../support/running-process.ts";
 import type { Bed } from "../bed/bed.ts";
-import { bothBackends, type CaseContext, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { CaseContext, FaultCase } from "../case.ts";
 
 const files = {
   "9001_s04.sql": `ALTER TABLE executions ADD COLUMN s04 integer NOT NULL DEFAULT 4, ADD CONSTRAINT s04_positive CHECK (s04 > 0) NOT VALID;

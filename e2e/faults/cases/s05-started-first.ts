@@ -4,7 +4,8 @@ import type { Deployment } from "../../support/deployment.ts";
 import { eventually } from "../../support/eventually.ts";
 import { request } from "../../support/request.ts";
 import type { Bed } from "../bed/bed.ts";
-import { bothBackends, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { FaultCase } from "../case.ts";
 
 /** How soon after both are there everything has to be ready, ms. */
 const readyWithinMs = 5_000;

@@ -4,7 +4,8 @@ import { silencing, type Silencing } from "@tl-engine/shared/testing/silencing.t
 import { Redis } from "ioredis";
 import type { StartOneOptions, Worker } from "../../support/deployment.ts";
 import type { Bed } from "../bed/bed.ts";
-import { bothBackends, type CaseContext, type FaultCase } from "../case.ts";
+import { bothBackends } from "../backend.ts";
+import type { CaseContext, FaultCase } from "../case.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 
 /** How soon something starts after a connection was killed, which both sides hear of, ms. */

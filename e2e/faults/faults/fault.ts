@@ -1,5 +1,5 @@
 import type { Bed } from "../bed/bed.ts";
-import type { Backend } from "../case.ts";
+import type { Backend } from "../backend.ts";
 
 /** What a fault may draw on. */
 export interface FaultContext {

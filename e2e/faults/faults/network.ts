@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bed } from "../bed/bed.ts";
 import type { Wire } from "../bed/wire.ts";
-import { bothBackends, type Backend } from "../case.ts";
+import { bothBackends, type Backend } from "../backend.ts";
 import type { Fault } from "./fault.ts";
 
 type Server = "postgres" | "redis";

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bed } from "../bed/bed.ts";
-import { bothBackends } from "../case.ts";
+import { bothBackends } from "../backend.ts";
 import type { Fault } from "./fault.ts";
 
 /** Ends every session of the bed's database but our own. @returns how many there were */

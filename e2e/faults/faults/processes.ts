@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { bothBackends } from "../case.ts";
+import { bothBackends } from "../backend.ts";
 import { oneOf, type Fault } from "./fault.ts";
 
 export const workerKilled: Fault = {

@@ -6,7 +6,8 @@ import { countEnds, longestGapMs, terminal, type Move } from "../bed/trail.ts";
 import type { Caller, Try } from "./caller.ts";
 import { readCounters, type Counters } from "./counters.ts";
 import type { Figures } from "./figures.ts";
-import { bodyOf, judge, type Order } from "./model.ts";
+import { bodyOf, judge } from "./model.ts";
+import type { Order } from "./order.ts";
 import { describeUnfinished } from "./unfinished.ts";
 import type { Ends } from "./watch-ends.ts";
 

@@ -7,7 +7,8 @@ import { auditBooks, type Audit } from "./audit.ts";
 import { createCaller, type Caller, type Try } from "./caller.ts";
 import { readCounters } from "./counters.ts";
 import type { Figures } from "./figures.ts";
-import { bodyOf, type Order } from "./model.ts";
+import { bodyOf } from "./model.ts";
+import type { Order } from "./order.ts";
 import { watchEnds } from "./watch-ends.ts";
 
 export interface LedgerOptions {

@@ -1,4 +1,4 @@
-import type { Expected, Order } from "./model.ts";
+import type { Expected, Order } from "./order.ts";
 
 const hosts = ["inline", "thread", "process"] as const;
 const everywhere = (id: string, make: (order: Order) => Expected) =>

@@ -1,6 +1,7 @@
 import type { Execution } from "@tl-engine/client";
 import { expect, test } from "vitest";
-import { judge, type Order } from "./model.ts";
+import { judge } from "./model.ts";
+import type { Order } from "./order.ts";
 
 const ended = (given: Partial<Execution>): Execution =>
   ({ status: "succeeded", attempt: 1, attempts: [], error: null, ...given }) as Execution;

@@ -1,18 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Execution } from "@tl-engine/client";
 import { misbehaving } from "./misbehaving.ts";
-
-/** What a caller asked for. */
-export interface Order {
-  engine: string;
-  input: unknown;
-  /** `options` of the submit, as the API takes them. */
-  options?: Record<string, unknown>;
-  /** It may end so as well: a cancel or a `ttl` comes in time or too late. */
-  may?: readonly ("canceled" | "expired")[];
-  /** It has to end so, whatever its engine would do. */
-  must?: "canceled" | "expired";
-}
+import type { Expected, Order } from "./order.ts";
 
 /** What is sent of an order. */
 export function bodyOf({ engine, input, options }: Order): Record<string, unknown> {
@@ -20,14 +9,6 @@ export function bodyOf({ engine, input, options }: Order): Record<string, unknow
 }
 
 type Input = Record<string, never> & { failures?: number; fail?: number };
-/** How it has to end. */
-export interface Expected {
-  attempt: number;
-  output?: unknown;
-  /** Set where it has to fail. */
-  code?: string;
-}
-
 const endOf = (attempt: number): Expected => ({ attempt, output: { attempt } });
 
 /** What each engine of `e2e/engines` makes of its input, where nobody interferes. */

@@ -1,6 +1,6 @@
 import type { FaultContext } from "../faults/fault.ts";
 import { oneOf } from "../faults/fault.ts";
-import type { Order } from "../ledger/model.ts";
+import type { Order } from "../ledger/order.ts";
 
 /** One thing that a program does. */
 export interface Step {

@@ -1,5 +1,5 @@
 import { startBed, type Bed, type BedOptions } from "../bed/bed.ts";
-import type { Backend } from "../case.ts";
+import type { Backend } from "../backend.ts";
 
 /** Whoever starts beds has to take them down. */
 export interface Beds {

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import type { Backend } from "../case.ts";
+import type { Backend } from "../backend.ts";
 
 export interface RunOptions {
   /** Ids in upper case; null: all. */

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
-import type { Backend, CaseContext, FaultCase } from "../case.ts";
+import type { Backend } from "../backend.ts";
+import type { CaseContext, FaultCase } from "../case.ts";
 import { addUp, sayFigures, type Figures } from "../ledger/figures.ts";
 import { openLedger, type Ledger } from "../ledger/ledger.ts";
 import { describeUnfinished } from "../ledger/unfinished.ts";

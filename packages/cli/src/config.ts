@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readDeployment, type Deployment } from "./deployment.ts";
+import type { Environment, Secrets } from "./surroundings.ts";
 import { UsageError } from "./usage-error.ts";
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** As whom a command calls: tl-plane may do everything, a program runs executions of its own. */
 export type Role = "plane" | "program";
@@ -31,16 +30,6 @@ export interface CliConfig {
   deployment(): Deployment;
   /** Colours are wanted, as far as the environment says. */
   colors: boolean;
-}
-
-/** The members of `secrets.json` that `tl` uses; `npm start` writes it. */
-export interface Secrets {
-  url?: string | null;
-  plane_api_key?: string;
-  program_api_key?: string | null;
-  jwt_secret?: string;
-  secret_key?: string;
-  postgres_password?: string;
 }
 
 /** The one place of `tl` that knows the environment's variables. What is set there wins over the data folder. */

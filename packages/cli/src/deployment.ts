@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Environment, Secrets } from "./config.ts";
+import type { Environment, Secrets } from "./surroundings.ts";
 
 /** The deployment that `tl doctor` looks at. */
 export interface Deployment {

@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import { ProblemError } from "@tl-engine/client";
 import type { Cli } from "./cli.ts";
-import { readConfig, type Environment } from "./config.ts";
+import { readConfig } from "./config.ts";
+import type { Environment } from "./surroundings.ts";
 import { exitCodes, explainError } from "./explain-error.ts";
 import { createProgram } from "./program.ts";
 import { createTerminal, type OutputStream, type Terminal } from "./terminal.ts";

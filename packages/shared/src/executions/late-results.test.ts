@@ -7,7 +7,7 @@ import { endOverdue } from "./end-overdue.ts";
 import { giveBack } from "./give-back.ts";
 import { readExecutions } from "./read.ts";
 import { executionColumns } from "./row.ts";
-import type { Settlement } from "./settle.ts";
+import type { Settlement } from "./settlement.ts";
 import { takeBackLost } from "./take-back.ts";
 
 const patient = new AbortController().signal;

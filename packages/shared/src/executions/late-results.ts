@@ -2,7 +2,7 @@ import type { LateResult } from "@tl-engine/contract";
 import type pg from "pg";
 import { createBatcher } from "../batch/batcher.ts";
 import { executionErrorText } from "./error.ts";
-import type { Settlement } from "./settle.ts";
+import type { Settlement } from "./settlement.ts";
 import { untilAvailable } from "./until-available.ts";
 
 /** What the record says of late results, by dispatch; times as Postgres writes them. */

@@ -6,22 +6,9 @@ import type { Signals } from "../signals/signals.ts";
 import { executionErrorText, type Failure } from "./error.ts";
 import type { FaultHooks } from "./hooks.ts";
 import { createLateResultWriter } from "./late-results.ts";
+import type { Settlement } from "./settlement.ts";
 import { maxIdleMs } from "./state.ts";
 import { untilAvailable } from "./until-available.ts";
-
-/** What came of one attempt. */
-export type Settlement = { id: string; dispatch: number; attempt: number } & (
-  | { outcome: "succeeded"; outputText: string }
-  | { outcome: "failed"; failure: Failure }
-  | {
-      outcome: "retry";
-      failure: Failure;
-      /** How long until it may start again, ms. */
-      delayMs: number;
-      /** `retry_after` where the delay was asked for by the engine or by the system that it called. */
-      reason: "retry_backoff" | "retry_after";
-    }
-);
 
 /**
  * The status that the execution has now, or `stale`: it was no longer running under this dispatch, and nothing was

@@ -1,0 +1,3 @@
+/** What BullMQ delivers through. */
+export type Backend = "redis" | "postgres";
+export const bothBackends = ["redis", "postgres"] as const;
