@@ -20,7 +20,14 @@ export const faultCase: FaultCase = {
     await Promise.all([
       loadInnocents(context, ledger, 200),
       ...engines.map((engine) =>
-        ledger.load({ engine, input: () => ({ sink: bed.sink.url }), count: context.size(3, 20) }),
+        // A few at a time: sixty hosts that start at once on two cores take longer than the engine's timeout to begin.
+        ledger.load({
+          engine,
+          input: () => ({ sink: bed.sink.url }),
+          count: context.size(3, 20),
+          parallel: context.size(3, 1),
+          paceMs: context.size(0, 1_500),
+        }),
       ),
     ]);
     const audit = await ledger.audit(context.size(60_000, 300_000));
