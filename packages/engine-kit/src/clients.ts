@@ -62,7 +62,45 @@ export interface HttpClient {
 
 /** Every client that an engine can ask for under `uses`. */
 export interface Clients {
-  http(): HttpClient;
+  /** Without a name: any public address. With one: through that connection, whose base URL the addresses are below. */
+  http(connection?: string): HttpClient;
 }
 export type ClientKind = keyof Clients;
 export const clientKinds: readonly ClientKind[] = ["http"];
+
+/** A client under `uses`: of a kind, with any connection (`http`), or with one connection alone (`http:crm`). */
+export type Use = ClientKind | `${ClientKind}:${string}`;
+
+const connectionId = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+
+/** Takes a word of `uses` apart; null where it is none. `connection` null: any, and none. */
+export function useOf(word: unknown): { kind: ClientKind; connection: string | null } | null {
+  if (typeof word !== "string") return null;
+  const at = word.indexOf(":");
+  const kind = clientKinds.find((known) => known === (at < 0 ? word : word.slice(0, at)));
+  if (kind === undefined) return null;
+  if (at < 0) return { kind, connection: null };
+  const connection = word.slice(at + 1);
+  return connectionId.test(connection) ? { kind, connection } : null;
+}
+
+type KindOf<U extends Use> = U extends `${infer K extends ClientKind}:${string}` ? K : U;
+
+/** The connections that `uses` names for a kind; `undefined` and any where it names the kind alone. */
+type ConnectionOf<U extends Use, K extends ClientKind> = K extends U
+  ? Parameters<Clients[K]>[0]
+  : U extends `${K}:${infer Name}`
+    ? Name
+    : never;
+
+/** Every client, each for the connections that `uses` names. */
+type Narrowed<U extends Use> = {
+  readonly [K in ClientKind]: (
+    ...connection: undefined extends ConnectionOf<U, K>
+      ? [connection?: ConnectionOf<U, K>]
+      : [connection: ConnectionOf<U, K>]
+  ) => ReturnType<Clients[K]>;
+};
+
+/** The clients that an engine has by what it names under `uses`; any other does not compile. */
+export type ClientsOf<U extends Use> = Pick<Narrowed<U>, KindOf<U> & ClientKind>;

@@ -1,5 +1,5 @@
 import { type z } from "zod";
-import { type ClientKind } from "./clients.ts";
+import { type Use } from "./clients.ts";
 import { checkContract, contractMembers, subjectOf } from "./contract-checks.ts";
 import { type EngineDescriptor } from "./descriptor.ts";
 import { type Engine, type EngineDefinition, engineInternals } from "./engine.ts";
@@ -40,7 +40,7 @@ const members: readonly string[] = [
 export function defineEngine<
   const I extends z.ZodType,
   const O extends z.ZodType,
-  const U extends readonly ClientKind[] = readonly [],
+  const U extends readonly Use[] = readonly [],
 >(definition: EngineDefinition<I, O, U>): Engine<I, O, U> {
   const problems: string[] = [];
   const report = (problem: string) => problems.push(problem);

@@ -1,5 +1,5 @@
 import { type z } from "zod";
-import { type ClientKind, type Clients } from "./clients.ts";
+import { type ClientsOf, type Use } from "./clients.ts";
 import { type EngineDescriptor } from "./descriptor.ts";
 import { type SchemaIssue } from "./schema/issue.ts";
 
@@ -21,7 +21,7 @@ export interface EngineContract<I extends z.ZodType, O extends z.ZodType> {
 /** A default and a ceiling for what callers may ask for, or the default alone. */
 export type Limited<T> = T | { default?: T | undefined; max?: T | undefined };
 
-export interface EnginePolicy<U extends readonly ClientKind[]> {
+export interface EnginePolicy<U extends readonly Use[]> {
   /** How long one attempt may run. Default `60s`, ceiling `1h`. Past it `ctx.signal` aborts, and 5 s later the attempt is ended from outside; retried. */
   readonly timeout?: Limited<string> | undefined;
   /** How long an execution may wait before its first start. Default `24h`, ceiling `30d`. Past it: `expired`, nothing ran. */
@@ -47,14 +47,17 @@ export interface EnginePolicy<U extends readonly ClientKind[]> {
    * itself takes some 80. Default 256; beyond it the attempt ends with `out_of_memory`. Not for `inline`.
    */
   readonly memory?: number | undefined;
-  /** The clients that `run` may use; one that is not named here does not compile. Default none. */
+  /**
+   * The clients that `run` may use: `["http"]` for any address and connection, `["http:crm"]` for the connection `crm`
+   * alone. What is not named here does not compile. Default none.
+   */
   readonly uses?: U | undefined;
 }
 
 export interface EngineDefinition<
   I extends z.ZodType,
   O extends z.ZodType,
-  U extends readonly ClientKind[],
+  U extends readonly Use[],
 >
   extends EngineContract<I, O>, EnginePolicy<U> {
   /**
@@ -74,7 +77,7 @@ export interface EngineLog {
   error(message: string, fields?: Record<string, unknown>): void;
 }
 
-export interface EngineContext<U extends readonly ClientKind[] = readonly []> {
+export interface EngineContext<U extends readonly Use[] = readonly []> {
   readonly executionId: string;
   /** 1 for the first. */
   readonly attempt: number;
@@ -83,7 +86,7 @@ export interface EngineContext<U extends readonly ClientKind[] = readonly []> {
   readonly log: EngineLog;
   /** Callers see it in the status. `fraction` from 0 to 1; `message` up to 500 characters. */
   progress(fraction: number, message?: string): void;
-  readonly clients: Pick<Clients, U[number]>;
+  readonly clients: ClientsOf<U[number]>;
   /** The same for every attempt of this execution, another for every `step`. */
   idempotencyKey(step: string): string;
 }
@@ -108,7 +111,7 @@ export interface EngineInternals {
 export type Engine<
   I extends z.ZodType = z.ZodType,
   O extends z.ZodType = z.ZodType,
-  U extends readonly ClientKind[] = readonly ClientKind[],
+  U extends readonly Use[] = readonly Use[],
 > = Omit<EngineDefinition<I, O, U>, "run"> & {
   // A method, so that engines of any input can stand in one list.
   run(input: z.output<I>, ctx: EngineContext<U>): Promise<z.input<O>> | z.input<O>;

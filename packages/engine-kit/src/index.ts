@@ -3,9 +3,11 @@ export {
   type AcceptStatus,
   type ClientKind,
   type Clients,
+  type ClientsOf,
   type HttpClient,
   type HttpRequestOptions,
   type HttpResponse,
+  type Use,
 } from "./clients.ts";
 export { defineContract } from "./define-contract.ts";
 export { defineEngine } from "./define-engine.ts";

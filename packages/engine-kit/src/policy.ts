@@ -1,4 +1,4 @@
-import { type ClientKind, clientKinds } from "./clients.ts";
+import { type Use, clientKinds, useOf } from "./clients.ts";
 import { type EnginePolicyDescriptor } from "./descriptor.ts";
 import { durationMs } from "./duration.ts";
 import { type EnginePolicy, type Limited } from "./engine.ts";
@@ -26,7 +26,7 @@ type Report = (problem: string) => void;
 
 /** An engine's policy in milliseconds, with defaults; each wrong member is reported with its remedy. */
 export function policyOf(
-  policy: EnginePolicy<readonly ClientKind[]>,
+  policy: EnginePolicy<readonly Use[]>,
   report: Report,
 ): EnginePolicyDescriptor {
   const timeout = limited(
@@ -98,8 +98,10 @@ export function policyOf(
   }
   const uses = policy.uses ?? [];
   for (const kind of uses) {
-    if (!clientKinds.includes(kind)) {
-      report(`uses: ${shown(kind)} is no client; there is ${clientKinds.join(", ")}`);
+    if (useOf(kind) === null) {
+      report(
+        `uses: ${shown(kind)} is no client; there is ${clientKinds.join(", ")}, each also with a connection's id, as in "http:crm"`,
+      );
     }
   }
   return {

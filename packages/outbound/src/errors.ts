@@ -90,3 +90,33 @@ export class ResponseTooLargeError extends UpstreamError {
     super(message, { retryable: false });
   }
 }
+
+/** Why an execution waits without a slot until the outside is ready for it. */
+export interface Park {
+  readonly reason: "retry_after" | "circuit_open";
+  /** How long, ms; null: until the circuit lets it through. */
+  readonly delayMs: number | null;
+  /** `connection:<id>`; null where the call went to a plain address. */
+  readonly blockedBy: string | null;
+}
+
+/**
+ * The other side cannot be called now, and will be later. Left alone it parks the execution: its slot is free, no
+ * attempt is counted, and it starts anew when the time has come. Nothing is known to have been done by this call.
+ */
+export class ParkedError extends OutboundError {
+  override name = "ParkedError";
+  readonly park: Park;
+
+  constructor(
+    message: string,
+    park: Park,
+    code: "connection_failed" | "upstream_error" = "upstream_error",
+  ) {
+    super(code, message, {
+      retryable: true,
+      ...(park.delayMs === null ? {} : { retryAfterMs: park.delayMs }),
+    });
+    this.park = park;
+  }
+}

@@ -19,7 +19,8 @@ import {
   TimeoutError,
   UpstreamError,
 } from "./errors.ts";
-import { type HttpRequestOptions, type HttpScope } from "./http-client.ts";
+import { type HttpRequestOptions } from "./http-client.ts";
+import { type CallScope } from "./scope.ts";
 import { createOutbound } from "./outbound.ts";
 import { startHttp, startTcp, type LoopbackServer } from "./test-support/loopback-server.ts";
 import { createTestScope } from "./test-support/test-scope.ts";
@@ -47,7 +48,7 @@ function kept(server: LoopbackServer) {
   return {
     server,
     scope,
-    call: (options?: HttpRequestOptions, other?: Partial<HttpScope>) =>
+    call: (options?: HttpRequestOptions, other?: Partial<CallScope>) =>
       outbound.http({ ...scope, ...other }).request(`${server.origin}/`, options),
   };
 }

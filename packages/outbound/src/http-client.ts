@@ -1,17 +1,3 @@
-import { type CallLog } from "./ports.ts";
-
-/** The execution on whose behalf calls are made. */
-export interface HttpScope {
-  readonly executionId: string;
-  readonly attempt: number;
-  readonly dispatch: number;
-  /** Ends every call under way when it aborts: the socket is closed at once. */
-  readonly signal: AbortSignal;
-  readonly callLog: CallLog;
-  /** W3C Trace Context, passed on with every call. */
-  readonly traceparent?: string | undefined;
-}
-
 /** Which statuses are a success: all of them, a list of statuses and classes, or a question. */
 export type AcceptStatus =
   | "any"

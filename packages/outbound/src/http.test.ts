@@ -11,7 +11,8 @@ import { afterEach, describe, expect, it } from "vitest";
 
 import { parseAllowList } from "./allow-list.ts";
 import { ConnectionFailedError, OutboundRefusedError, UpstreamError } from "./errors.ts";
-import { type HttpRequestOptions, type HttpScope } from "./http-client.ts";
+import { type HttpRequestOptions } from "./http-client.ts";
+import { type CallScope } from "./scope.ts";
 import { createOutbound } from "./outbound.ts";
 import { startHttp, startTcp, type LoopbackServer } from "./test-support/loopback-server.ts";
 import { createTestScope } from "./test-support/test-scope.ts";
@@ -23,7 +24,7 @@ afterEach(async () => {
 
 function reach(
   server: LoopbackServer,
-  scopeFacts: Partial<HttpScope> = {},
+  scopeFacts: Partial<CallScope> = {},
   allow: string = server.host,
 ) {
   const outbound = createOutbound({ allow: parseAllowList(allow) });
@@ -44,13 +45,13 @@ function reach(
 
 async function answering(
   listener: (request: IncomingMessage, response: ServerResponse) => void,
-  scope?: Partial<HttpScope>,
+  scope?: Partial<CallScope>,
 ) {
   return reach(await startHttp(listener), scope);
 }
 
 /** Answers with what came in. */
-async function mirror(scope?: Partial<HttpScope>) {
+async function mirror(scope?: Partial<CallScope>) {
   const reached = await answering((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -509,7 +510,7 @@ describe("the log", () => {
       { method: "POST", json: { password: "s3cret" }, headers: { authorization: "s3cret" } },
       "/path?token=s3cret",
     );
-    expect(scope.calls).toEqual([
+    expect(scope.calls).toMatchObject([
       {
         execution_id: "0199-execution",
         attempt: 2,

@@ -4,12 +4,7 @@ import { callTimeoutMs } from "./call-timeout.ts";
 import { codingsOf, decodeBody } from "./content-coding.ts";
 import { OutboundError, OutboundRefusedError, TimeoutError, UpstreamError } from "./errors.ts";
 import { type Answer, type BodyPlan } from "./exchange.ts";
-import {
-  type HttpClient,
-  type HttpRequestOptions,
-  type HttpResponse,
-  type HttpScope,
-} from "./http-client.ts";
+import { type HttpClient, type HttpRequestOptions, type HttpResponse } from "./http-client.ts";
 import { createHttpResponse } from "./http-response.ts";
 import { prepareRequest } from "./prepare-request.ts";
 import { recordCall } from "./record-call.ts";
@@ -24,6 +19,7 @@ import { BodyTooLarge } from "./response-bytes.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { isIdempotent, isRetryableStatus } from "./retry-safety.ts";
 import { sendHop, type Connecting, type Traffic } from "./send-hop.ts";
+import { type CallScope } from "./scope.ts";
 import { readTarget } from "./target.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -32,7 +28,7 @@ const DEFAULT_MAX_RESPONSE_BYTES = 5 * 1024 * 1024;
 const CODING_OVERHEAD_BYTES = 4096;
 
 /** An HTTP client for one attempt of one execution. */
-export function createHttpClient(connecting: Connecting, scope: HttpScope): HttpClient {
+export function createHttpClient(connecting: Connecting, scope: CallScope): HttpClient {
   let calls = 0;
   return {
     async request(url, options = {}) {
@@ -45,7 +41,7 @@ export function createHttpClient(connecting: Connecting, scope: HttpScope): Http
 /** One call: a request and the redirects that follow from it. */
 class HttpCall {
   readonly #connecting: Connecting;
-  readonly #scope: HttpScope;
+  readonly #scope: CallScope;
   readonly #options: HttpRequestOptions;
   readonly #step: string;
   readonly #cap: number;
@@ -55,7 +51,7 @@ class HttpCall {
   /** Whether something was sent that must not be sent again. From then on no error is retryable. */
   #acted = false;
 
-  constructor(connecting: Connecting, scope: HttpScope, options: HttpRequestOptions, step: string) {
+  constructor(connecting: Connecting, scope: CallScope, options: HttpRequestOptions, step: string) {
     this.#connecting = connecting;
     this.#scope = scope;
     this.#options = options;

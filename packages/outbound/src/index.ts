@@ -3,13 +3,33 @@ export {
   type HttpClient,
   type HttpRequestOptions,
   type HttpResponse,
-  type HttpScope,
 } from "./http-client.ts";
-export { type CallLog, type OutboundCall, type Resolver } from "./ports.ts";
+export {
+  type Admission,
+  type Admitted,
+  type BreakerPolicy,
+  type CallLog,
+  type Connection,
+  type ConnectionAuth,
+  type ConnectionSource,
+  type ConnectionTls,
+  type DoorPorts,
+  type OAuthClient,
+  type OutboundCall,
+  type Protocol,
+  type ResendableRequest,
+  type Resolver,
+  type RetryPolicy,
+  type TokenSource,
+} from "./ports.ts";
+export { noConnections } from "./no-connections.ts";
+export { type CallScope } from "./scope.ts";
 export {
   ConnectionFailedError,
   OutboundError,
   OutboundRefusedError,
+  type Park,
+  ParkedError,
   ResponseTooLargeError,
   TimeoutError,
   UpstreamError,

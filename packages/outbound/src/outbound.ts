@@ -2,7 +2,8 @@ import { type AllowList } from "./allow-list.ts";
 import { createConnectGuard } from "./connect-guard.ts";
 import { createConnectionPool } from "./connection-pool.ts";
 import { createSystemResolver } from "./dns-resolver.ts";
-import { type HttpClient, type HttpScope } from "./http-client.ts";
+import { type HttpClient } from "./http-client.ts";
+import { type CallScope } from "./scope.ts";
 import { createHttpClient } from "./http.ts";
 import { openSocket } from "./open-socket.ts";
 import { type Resolver } from "./ports.ts";
@@ -10,7 +11,7 @@ import { type Resolver } from "./ports.ts";
 /** The one door to the outside of a process. */
 export interface Outbound {
   /** An HTTP client for one attempt of one execution. */
-  http(scope: HttpScope): HttpClient;
+  http(scope: CallScope): HttpClient;
   /** Closes every connection at once, those of calls under way too. */
   close(): Promise<void>;
 }

@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { ACCEPT_ENCODING } from "./content-coding.ts";
 import { OutboundRefusedError } from "./errors.ts";
 import { type OutboundRequest } from "./exchange.ts";
-import { type HttpRequestOptions, type HttpScope } from "./http-client.ts";
+import { type HttpRequestOptions } from "./http-client.ts";
+import { type CallScope } from "./scope.ts";
 import { checkHeaders, checkMethod } from "./request-headers.ts";
 import { isSafe } from "./retry-safety.ts";
 
@@ -19,7 +20,7 @@ const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
  */
 export function prepareRequest(
   options: HttpRequestOptions,
-  scope: HttpScope,
+  scope: CallScope,
   step: string,
 ): Omit<OutboundRequest, "path"> {
   const method = checkMethod(options.method ?? "GET");

@@ -1,8 +1,7 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { type Engine, describeEngine } from "@tl-engine/engine-kit";
 import { createContext, executeEngine, toExecutionError } from "@tl-engine/engine-kit/run";
-import type { HttpScope } from "@tl-engine/outbound";
-import type { ClientsFor } from "./outbound-clients.ts";
+import type { CallingExecution, ClientsFor } from "./outbound-clients.ts";
 import type { Outbox } from "./outbox.ts";
 import type { AbortCause, FromHost, RunFailure, StartMessage } from "./protocol.ts";
 import { createVoice, type Voice } from "./voice.ts";
@@ -51,7 +50,7 @@ export function createRunner(options: RunnerOptions): Runner {
       const name = `${message.engineId}@${message.version}`;
       const engine = options.engines.get(name);
       if (engine === undefined) throw new Error(`this host has no engine ${name}`);
-      const scope: HttpScope = {
+      const scope: CallingExecution = {
         executionId: message.executionId,
         attempt: message.attempt,
         dispatch: message.dispatch,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type ClientKind, type Clients } from "../clients.ts";
+import { type ClientKind, type Clients, type ClientsOf, type Use, useOf } from "../clients.ts";
 import { type Engine, type EngineContext, type EngineLog, engineInternals } from "../engine.ts";
 import { assertPlainJson } from "./plain-json.ts";
 import { keepable } from "./text.ts";
@@ -29,18 +29,9 @@ const maxProgressBytes = 500;
 export function createContext(
   engine: Pick<Engine, typeof engineInternals>,
   ports: AttemptPorts,
-): EngineContext<readonly ClientKind[]> {
+): EngineContext<readonly Use[]> {
   const { policy } = engine[engineInternals].descriptor;
-  const clients: Partial<Clients> = {};
-  for (const kind of policy.uses as ClientKind[]) {
-    const make = ports.clients[kind];
-    if (!make) {
-      throw new Error(
-        `The engine uses the client ${kind}, and was given none (runEngine takes it in \`clients\`)`,
-      );
-    }
-    clients[kind] = make;
-  }
+  const clients = clientsOf(policy.uses, ports.clients);
   const line =
     (level: LogLevel) =>
     (message: unknown, fields: Record<string, unknown> = {}) => {
@@ -65,7 +56,7 @@ export function createContext(
         message === undefined ? null : keepable(textOf(message), maxProgressBytes),
       );
     },
-    clients: Object.freeze(clients) as Pick<Clients, ClientKind>,
+    clients: Object.freeze(clients) as ClientsOf<Use>,
     idempotencyKey: (step: string) => idempotencyKey(ports.executionId, step),
   });
 }
@@ -97,4 +88,36 @@ function keepableFields(fields: Record<string, unknown>): Record<string, unknown
   } catch {
     return { fields: "left out: too large, or no JSON" };
   }
+}
+
+/** Clients by what `uses` names: a kind alone opens all its connections, a kind with connections those alone. */
+function clientsOf(uses: readonly string[], given: Partial<Clients>): Partial<Clients> {
+  const named = new Map<ClientKind, Set<string> | null>();
+  for (const word of uses) {
+    const use = useOf(word);
+    if (use === null) continue;
+    const { kind, connection } = use;
+    const names = named.get(kind);
+    if (connection === null || names === null) named.set(kind, null);
+    else named.set(kind, new Set([...(names ?? []), connection]));
+  }
+  const clients: Partial<Clients> = {};
+  for (const [kind, names] of named) {
+    const make = given[kind];
+    if (!make) {
+      throw new Error(
+        `The engine uses the client ${kind}, and was given none (runEngine takes it in \`clients\`)`,
+      );
+    }
+    clients[kind] = (connection?: string) => {
+      if (names !== null && (connection === undefined || !names.has(connection))) {
+        const words = [...names].map((name) => `"${name}"`).join(", ");
+        throw new TypeError(
+          `The engine may use ctx.clients.${kind} with ${words} alone: see its \`uses\``,
+        );
+      }
+      return make(connection);
+    };
+  }
+  return clients;
 }

@@ -1,4 +1,4 @@
-import { type ClientKind } from "../clients.ts";
+import { type Use } from "../clients.ts";
 import { type Engine, type EngineContext, engineInternals } from "../engine.ts";
 import { TerminalError } from "../errors.ts";
 import { sentenceOf } from "../schema/issue.ts";
@@ -20,7 +20,7 @@ export type AnyEngine = Pick<Engine, "run" | typeof engineInternals>;
 export async function executeEngine(
   engine: AnyEngine,
   inputText: string,
-  ctx: EngineContext<readonly ClientKind[]>,
+  ctx: EngineContext<readonly Use[]>,
   maxOutputBytes: number,
 ): Promise<{ outputText: string }> {
   const input = parseInput(engine, inputText);

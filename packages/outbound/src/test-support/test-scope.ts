@@ -1,12 +1,13 @@
-import { type HttpScope } from "../http-client.ts";
+import { type CallScope } from "../scope.ts";
+import { noConnections } from "../no-connections.ts";
 import { type OutboundCall } from "../ports.ts";
 
 /** A scope whose calls are kept in a list. */
-export interface TestScope extends HttpScope {
+export interface TestScope extends CallScope {
   readonly calls: readonly OutboundCall[];
 }
 
-export function createTestScope(scope: Partial<HttpScope> = {}): TestScope {
+export function createTestScope(scope: Partial<CallScope> = {}): TestScope {
   const calls: OutboundCall[] = [];
   return {
     executionId: "0199-execution",
@@ -14,6 +15,7 @@ export function createTestScope(scope: Partial<HttpScope> = {}): TestScope {
     dispatch: 7,
     signal: new AbortController().signal,
     callLog: { record: (call) => calls.push(call) },
+    ...noConnections,
     ...scope,
     calls,
   };

@@ -1,0 +1,12 @@
+import { type DoorPorts } from "./ports.ts";
+
+/** The execution on whose behalf calls are made, over whatever protocol. */
+export interface CallScope extends DoorPorts {
+  readonly executionId: string;
+  readonly attempt: number;
+  readonly dispatch: number;
+  /** Ends every call under way when it aborts: the socket is closed at once. */
+  readonly signal: AbortSignal;
+  /** W3C Trace Context, passed on with every call. */
+  readonly traceparent?: string | undefined;
+}
