@@ -13,6 +13,8 @@ export interface OpenSocketOptions {
   readonly signal: AbortSignal;
   /** Certificate authorities in PEM that replace the system's; undefined: those of Node. */
   readonly certificateAuthorities?: readonly string[] | undefined;
+  /** What is offered by ALPN (RFC 7301) where there is TLS. Default `http/1.1`. */
+  readonly alpn?: readonly string[] | undefined;
 }
 
 export type OpenSocket = (options: OpenSocketOptions) => Promise<Socket>;
@@ -64,7 +66,7 @@ function openTls(options: OpenSocketOptions): Socket {
     // Said outright, since NODE_TLS_REJECT_UNAUTHORIZED would otherwise decide.
     rejectUnauthorized: true,
     minVersion: "TLSv1.2",
-    ALPNProtocols: ["http/1.1"],
+    ALPNProtocols: [...(options.alpn ?? ["http/1.1"])],
     ...(certificateAuthorities ? { ca: [...certificateAuthorities] } : {}),
   });
 }

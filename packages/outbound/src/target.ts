@@ -21,6 +21,32 @@ const MAX_URL_LENGTH = 8192;
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
+/** The schemes of other protocols, as the HTTP ones whose addresses they have. */
+const SCHEMES = {
+  websocket: { "ws:": "http:", "wss:": "https:" },
+  grpc: { "grpc:": "http:", "grpcs:": "https:" },
+  smtp: { "smtp:": "http:", "smtps:": "https:" },
+} as const;
+
+/**
+ * Reads a target of another protocol: `wss://host/path`, `grpcs://host:443`, `smtp://host:587`. Its `url` has the HTTP
+ * scheme of the same security, so that everything else about an address is one.
+ *
+ * @throws OutboundRefusedError as {@link readTarget}, and for a scheme that is not the protocol's.
+ */
+export function readProtocolTarget(text: string, protocol: keyof typeof SCHEMES): Target {
+  const schemes: Readonly<Record<string, string>> = SCHEMES[protocol];
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(text)?.[0].toLowerCase() ?? "";
+  const http = schemes[scheme];
+  if (http === undefined) {
+    const names = Object.keys(schemes).map((name) => name.slice(0, -1));
+    throw new OutboundRefusedError(
+      `the scheme of a ${protocol} address is ${names.join(" or ")}, and nothing else`,
+    );
+  }
+  return readTarget(http + text.slice(scheme.length));
+}
+
 /**
  * Reads a target. Says nothing about its address: that is judged when the connection is made.
  *
