@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "./config-error.ts";
 import { loadConfig } from "./config.ts";
 import { loadApiConfig, loadWorkerConfig } from "./demand.ts";
 
 const planeKey = "5f0c1d7b9a8e4f6032d1c4b7a9e8f605";
+const otherKey = createHash("sha256").update("another").digest();
 
 function problemsOf(load: () => unknown): readonly string[] {
   try {
@@ -63,7 +65,7 @@ describe("loadConfig", () => {
       TL_RETENTION: "36h",
       TL_PLANE_API_KEY: `${planeKey}, ${planeKey}x`,
       TL_CORS_ORIGINS: "https://app.example.com,http://localhost:5173",
-      TL_SECRET_KEY: Buffer.from(planeKey).toString("hex"),
+      TL_SECRET_KEY: `${Buffer.from(planeKey).toString("hex")}, ${otherKey.toString("base64url")}`,
       TL_JWT_JWKS_URL: "https://id.example.com/jwks",
     });
     expect(config).toMatchObject({
@@ -76,7 +78,7 @@ describe("loadConfig", () => {
       retentionMs: 129_600_000,
       planeApiKeys: [planeKey, `${planeKey}x`],
       corsOrigins: ["https://app.example.com", "http://localhost:5173"],
-      secretKey: Buffer.from(planeKey).toString("base64"),
+      secretKeys: [Buffer.from(planeKey).toString("base64"), otherKey.toString("base64")],
       jwt: { kind: "jwks", url: "https://id.example.com/jwks" },
     });
   });
@@ -130,6 +132,10 @@ describe("loadConfig", () => {
     ["TL_JWT_JWKS_URL", "http://id.example.com/jwks"],
     ["TL_JWT_JWKS_URL", "file:///etc/keys"],
     ["TL_SECRET_KEY", "00".repeat(32)],
+    ["TL_SECRET_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"],
+    ["TL_SECRET_KEY", "00112233445566778899aabbccddeeff"],
+    ["TL_SECRET_KEY", `${otherKey.toString("base64")},`],
+    ["TL_SECRET_KEY", [otherKey, otherKey, otherKey].map((key) => key.toString("base64")).join()],
     ["TL_CORS_ORIGINS", "https://app.example.com/"],
     ["TL_CORS_ORIGINS", "null"],
     ["TL_WORKER_ENGINES", "Echo"],

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { engineIdPattern } from "@tl-engine/contract";
 import { z } from "zod";
 import { ConfigError } from "./config-error.ts";
-import { jwtSecret, key32, planeKeys } from "./read-secret.ts";
+import { jwtSecret, planeKeys, secretKeys } from "./read-secret.ts";
 import {
   duration,
   list,
@@ -39,7 +39,7 @@ const environment = z.object({
   TL_JWT_ISSUER: text("tl-engine", word, "an issuer without spaces"),
   TL_JWT_AUDIENCE: text("tl-engine", word, "an audience without spaces"),
   TL_CORS_ORIGINS: list<string[]>([], checkOrigin),
-  TL_SECRET_KEY: key32(),
+  TL_SECRET_KEY: secretKeys(),
   TL_RATE_LIMIT: wholeNumber(1000, 1, 1_000_000_000),
   TL_READ_RATE_LIMIT: wholeNumber(null, 1, 10_000_000_000),
   TL_RATE_WINDOW_SECONDS: wholeNumber(3600, 1, 30 * 86_400),
@@ -82,8 +82,8 @@ export interface Config {
   readonly jwtAudience: string;
   /** Origins that browsers may call from, or `*` alone. */
   readonly corsOrigins: readonly string[];
-  /** 32 bytes in base64; needed once connections keep secrets. */
-  readonly secretKey: string | null;
+  /** None, one, or two while they are rotated; 32 bytes in base64 each. The first encrypts stored secrets, all decrypt. */
+  readonly secretKeys: readonly string[];
   readonly rateLimit: number;
   readonly readRateLimit: number;
   readonly rateWindowSeconds: number;
@@ -153,7 +153,7 @@ function describeConfig(env: z.output<typeof environment>): Config {
     jwtIssuer: env.TL_JWT_ISSUER,
     jwtAudience: env.TL_JWT_AUDIENCE,
     corsOrigins: env.TL_CORS_ORIGINS,
-    secretKey: env.TL_SECRET_KEY,
+    secretKeys: env.TL_SECRET_KEY,
     rateLimit: env.TL_RATE_LIMIT,
     readRateLimit: env.TL_READ_RATE_LIMIT ?? env.TL_RATE_LIMIT * 10,
     rateWindowSeconds: env.TL_RATE_WINDOW_SECONDS,

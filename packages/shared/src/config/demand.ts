@@ -20,7 +20,7 @@ const workerDemands = ["DATABASE_URL"] as const;
 
 /**
  * The API process's configuration. Demands DATABASE_URL and TL_PLANE_API_KEY; without a JWT secret
- * or key set bearer tokens are refused, and TL_SECRET_KEY is not needed before connections are.
+ * or key set bearer tokens are refused, and without TL_SECRET_KEY no secret can be kept.
  * @throws ConfigError naming every wrong and every missing variable
  */
 export function loadApiConfig(env: Environment): ApiConfig {

@@ -47,25 +47,45 @@ export function jwtSecret() {
   });
 }
 
-/** A key of exactly 32 bytes, written as hex or base64 (either alphabet); the value is base64. */
-export function key32() {
-  return variable(null, (text) => {
-    const bytes = /^[0-9a-fA-F]{64}$/.test(text)
-      ? Buffer.from(text, "hex")
-      : /^[A-Za-z0-9+/_-]{43}=?$/.test(text)
-        ? Buffer.from(text, "base64")
-        : null;
-    if (bytes?.length !== 32) {
+/**
+ * One or two (while rotating) keys of exactly 32 bytes, each written as hex or base64 (either alphabet); the values are
+ * base64. The first one encrypts.
+ */
+export function secretKeys() {
+  return variable<string[], string[]>([], (text) => {
+    const keys = text.split(",").map((key) => keyBytes(key.trim()));
+    if (keys.length > 2) {
       return {
         wrong:
-          "must be 32 bytes, as 64 hex digits or in base64. Make one with: openssl rand -base64 32",
+          "must hold one key, or two separated by a comma while you rotate them: the new one first.",
       };
     }
-    if (new Set(bytes).size < 8) {
+    if (keys.some((bytes) => bytes === null)) {
       return {
-        wrong: "holds a key that anybody could guess. Make one with: openssl rand -base64 32",
+        wrong: `must hold keys of 32 bytes, as 64 hex digits or in base64. ${makeKey}`,
       };
     }
-    return { value: bytes.toString("base64") };
+    const known = keys.filter((bytes) => bytes !== null);
+    if (known.some(looksCounted)) {
+      return { wrong: `holds a key that anybody could guess. ${makeKey}` };
+    }
+    return { value: [...new Set(known.map((bytes) => bytes.toString("base64")))] };
   });
+}
+
+const makeKey = "Make one with: openssl rand -base64 32";
+
+function keyBytes(text: string): Buffer | null {
+  const bytes = /^[0-9a-fA-F]{64}$/.test(text)
+    ? Buffer.from(text, "hex")
+    : /^[A-Za-z0-9+/_-]{43}=?$/.test(text)
+      ? Buffer.from(text, "base64")
+      : null;
+  return bytes?.length === 32 ? bytes : null;
+}
+
+/** Few different bytes, one short piece over and over, or bytes that count up or down: nobody drew them. */
+function looksCounted(bytes: Buffer): boolean {
+  const steps = new Set(bytes.subarray(1).map((byte, n) => byte - (bytes[n] ?? 0)));
+  return new Set(bytes).size < 8 || steps.size < 4 || looksMadeUp(bytes.toString("latin1"));
 }

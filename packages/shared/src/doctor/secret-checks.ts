@@ -36,11 +36,11 @@ export function checkSecrets(config: Config): Finding[] {
   ];
 }
 
-function madeSecrets({ planeApiKeys, jwt, secretKey }: Config): Named[] {
+function madeSecrets({ planeApiKeys, jwt, secretKeys }: Config): Named[] {
   return [
     ...planeApiKeys.map((value) => ({ name: "TL_PLANE_API_KEY", value })),
     ...(jwt?.kind === "secret" ? [{ name: "TL_JWT_SECRET", value: jwt.secret }] : []),
-    ...(secretKey === null ? [] : [{ name: "TL_SECRET_KEY", value: secretKey }]),
+    ...secretKeys.map((value) => ({ name: "TL_SECRET_KEY", value })),
   ];
 }
 
