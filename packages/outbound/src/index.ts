@@ -24,6 +24,8 @@ export {
 } from "./ports.ts";
 export { noConnections } from "./no-connections.ts";
 export { type CallScope } from "./scope.ts";
+export { authorize, type AuthorizedRequest, type AuthorizeOptions } from "./auth/authorize.ts";
+export { isOwnOrigin } from "./auth/own-origin.ts";
 export {
   ConnectionFailedError,
   OutboundError,

@@ -1,18 +1,17 @@
 import { connect as connectTcp, isIPv6, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
+import { type SocketTls } from "./auth/tls-of-connection.ts";
 import { ConnectionFailedError } from "./errors.ts";
 import { type Target } from "./target.ts";
 
-export interface OpenSocketOptions {
+export interface OpenSocketOptions extends SocketTls {
   readonly target: Target;
   /** Judged addresses; the socket is connected to one of them and to nothing else. */
   readonly addresses: readonly string[];
   /** For TCP and TLS together, in milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** Certificate authorities in PEM that replace the system's; undefined: those of Node. */
-  readonly certificateAuthorities?: readonly string[] | undefined;
   /** What is offered by ALPN (RFC 7301) where there is TLS. Default `http/1.1`. */
   readonly alpn?: readonly string[] | undefined;
 }
@@ -32,7 +31,7 @@ export async function openSocket(options: OpenSocketOptions): Promise<Socket> {
   signal.throwIfAborted();
 
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const socket = target.secure ? openTls(options) : connectTcp(addressOptions(options));
+  const socket = target.secure ? startTls(options) : connectTcp(addressOptions(options));
   socket.setNoDelay(true);
   socket.once(target.secure ? "secureConnect" : "connect", () => resolve(socket));
   // Stays for the socket's life: an error that nobody hears would end the process.
@@ -55,8 +54,22 @@ export async function openSocket(options: OpenSocketOptions): Promise<Socket> {
   }
 }
 
+/** What OpenSSL cannot read fails here, before anything is sent. */
+function startTls(options: OpenSocketOptions): Socket {
+  try {
+    return openTls(options);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    // Not as its cause: nobody vouches for what OpenSSL says of a key.
+    throw new ConnectionFailedError(
+      `${options.target.url.host}: the connection's authority, certificate or private key cannot be used (${code})`,
+      { retryable: false },
+    );
+  }
+}
+
 function openTls(options: OpenSocketOptions): Socket {
-  const { target, certificateAuthorities } = options;
+  const { target, certificateAuthorities, clientCertificate } = options;
   const name = target.hostname.endsWith(".") ? target.hostname.slice(0, -1) : target.hostname;
   return connectTls({
     ...addressOptions(options),
@@ -68,6 +81,9 @@ function openTls(options: OpenSocketOptions): Socket {
     minVersion: "TLSv1.2",
     ALPNProtocols: [...(options.alpn ?? ["http/1.1"])],
     ...(certificateAuthorities ? { ca: [...certificateAuthorities] } : {}),
+    ...(clientCertificate
+      ? { cert: clientCertificate.certificate, key: clientCertificate.privateKey }
+      : {}),
   });
 }
 

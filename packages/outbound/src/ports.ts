@@ -150,7 +150,7 @@ export type ConnectionAuth =
        * `sha256`: hex HMAC-SHA-256 of the body in `header`, after `prefix`, as GitHub and many others do it.
        */
       readonly scheme: "standard_webhooks" | "sha256";
-      /** The first signs; with two, both do, while receivers change over. */
+      /** `standard_webhooks`: each signs, so that receivers can change over. `sha256`: the first alone, as its header holds one. */
       readonly secrets: readonly string[];
       readonly header: string;
       readonly prefix: string;

@@ -1,0 +1,94 @@
+import { OutboundRefusedError } from "../errors.ts";
+import { type OutboundRequest } from "../exchange.ts";
+import { type Connection, type TokenSource } from "../ports.ts";
+import { checkHeaders } from "../request-headers.ts";
+import { bearer, credentialsOf, type Credentials } from "./credentials.ts";
+
+/** A request with the connection's credentials on it: for the wire alone, never for a log or an error. */
+export interface AuthorizedRequest {
+  readonly request: OutboundRequest;
+  /** Lower-case names of the headers that are credentials: hidden in the log, and never sent to another origin. */
+  readonly credentialHeaders: ReadonlySet<string>;
+  /** Names of the members of the query that are credentials. An address with them is shown to nobody. */
+  readonly credentialQuery: ReadonlySet<string>;
+  /** The access token that was used, to be said as `stale` when it is refused with 401; null: none. */
+  readonly accessToken: string | null;
+}
+
+export interface AuthorizeOptions {
+  /** The access token that the other side has just refused with 401. Default: none. */
+  readonly stale?: string | null;
+  /** What a signature calls the message, stable over its tries. Default: the request's Idempotency-Key. */
+  readonly messageId?: string;
+  /** Default: this machine's clock. */
+  readonly now?: () => Date;
+}
+
+/**
+ * Puts a connection's credentials on a request, of whatever protocol has headers. Called anew for each try and each
+ * redirect, with the request as it was before, and only where {@link isOwnOrigin} says that the target may have them:
+ * a signature lives for minutes, a token may have been renewed, and a body may have been left behind.
+ *
+ * @throws OutboundRefusedError where the request brings a header or a member of the query that the connection sets, or
+ *   the credential cannot be written; what the token source throws; the signal's reason
+ */
+export async function authorize(
+  request: OutboundRequest,
+  connection: Connection,
+  ports: { readonly tokens: TokenSource },
+  signal: AbortSignal,
+  options: AuthorizeOptions = {},
+): Promise<AuthorizedRequest> {
+  const { auth } = connection;
+  let accessToken: string | null = null;
+  let credentials: Credentials;
+  if (auth.type === "oauth2_client_credentials" || auth.type === "oauth2_refresh_token") {
+    accessToken = await ports.tokens.token(connection, options.stale ?? null, signal);
+    credentials = bearer(accessToken);
+  } else {
+    const { messageId } = options;
+    const now = options.now?.() ?? new Date();
+    credentials = credentialsOf(auth, request, { messageId, now });
+  }
+  return { ...withCredentials(request, connection, credentials), accessToken };
+}
+
+function withCredentials(
+  request: OutboundRequest,
+  { id }: Connection,
+  credentials: Credentials,
+): Omit<AuthorizedRequest, "accessToken"> {
+  const headers = checkHeaders(credentials.headers);
+  for (const name of Object.keys(headers)) {
+    // Taking the request's own would let whoever wrote it speak as somebody else through this connection.
+    if (Object.hasOwn(request.headers, name)) {
+      throw new OutboundRefusedError(`the header ${name} is set by the connection ${id}`);
+    }
+  }
+  return {
+    request: {
+      ...request,
+      path: withQuery(request.path, id, credentials.query),
+      headers: { ...request.headers, ...headers },
+    },
+    credentialHeaders: new Set(Object.keys(headers)),
+    credentialQuery: new Set(Object.keys(credentials.query)),
+  };
+}
+
+function withQuery(path: string, id: string, query: Credentials["query"]): string {
+  const entries = Object.entries(query);
+  if (entries.length === 0) return path;
+  const at = path.indexOf("?");
+  const given = new URLSearchParams(at < 0 ? "" : path.slice(at));
+  for (const [name] of entries) {
+    if (given.has(name)) {
+      throw new OutboundRefusedError(
+        `the query's member ${JSON.stringify(name)} is set by the connection ${id}`,
+      );
+    }
+  }
+  const separator = at < 0 ? "?" : path.endsWith("?") || path.endsWith("&") ? "" : "&";
+  // Added as text: writing the whole query anew would change how the rest of it is encoded.
+  return path + separator + new URLSearchParams(query).toString();
+}
