@@ -113,7 +113,15 @@ export const attemptSchema = z
     worker_id: z.string().nullable(),
     started_at: timestamp.nullable(),
     finished_at: timestamp.nullable(),
-    outcome: z.enum(["succeeded", "failed", "canceled", "worker_lost", "given_back", "running"]),
+    outcome: z.enum([
+      "succeeded",
+      "failed",
+      "canceled",
+      "worker_lost",
+      "given_back",
+      "parked",
+      "running",
+    ]),
     error: executionErrorSchema.nullable(),
     late_result: lateResultSchema.nullable(),
   })

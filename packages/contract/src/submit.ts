@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { callbackSchema } from "./callbacks.ts";
 import { durationSchema } from "./duration.ts";
 import { priorities } from "./execution.ts";
 
@@ -28,6 +29,7 @@ export const submitSchema = z
   .strictObject({
     input: z.unknown().nonoptional(present).meta({ description: "Checked by the engine's schema" }),
     options: submitOptionsSchema.optional(),
+    callback: callbackSchema.optional(),
     tags: z.array(z.string().min(1).max(64)).max(20).optional(),
     metadata: z
       .record(z.string().min(1).max(64), z.union([z.string().max(1000), z.number(), z.boolean()]))

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from "kysely";
+import type { ConnectionsTable } from "../connections/table.ts";
 import type { ApiKeysTable } from "../keys/table.ts";
 import type { RateLimitsTable } from "../rate-limit/table.ts";
 
@@ -8,6 +9,7 @@ type Written = ColumnType<Date, Date | undefined, Date>;
 export interface Tables {
   api_keys: ApiKeysTable;
   rate_limits: RateLimitsTable;
+  connections: ConnectionsTable;
   processes: ProcessesTable;
   process_engines: ProcessEnginesTable;
   engine_versions: EngineVersionsTable;

@@ -1,9 +1,8 @@
 import pg from "pg";
 import { keepAliveInitialDelayMillis } from "../db/database.ts";
-import { makeListeners, type Channel, type Signals } from "./signals.ts";
+import { channels, makeListeners, type Signals } from "./signals.ts";
 
 const prefix = "tl_signal_";
-const channels: Channel[] = ["settled", "cancel", "keys", "catalogue"];
 /** NOTIFY takes less than 8000 bytes. */
 const maxPayload = 7_900;
 const retryMs = 500;

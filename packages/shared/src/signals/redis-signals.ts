@@ -1,10 +1,9 @@
 import type { Redis } from "ioredis";
 import { openRedis } from "../redis/open-redis.ts";
 import { redisOptions } from "../redis/redis-options.ts";
-import { makeListeners, type Channel, type Signals } from "./signals.ts";
+import { channels, makeListeners, type Signals } from "./signals.ts";
 
 const prefix = "tl:signal:";
-const channels: Channel[] = ["settled", "cancel", "keys", "catalogue"];
 
 /** Signals over Redis' publish and subscribe. */
 export function openRedisSignals(url: string, onError: (error: Error) => void): Signals {

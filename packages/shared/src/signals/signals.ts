@@ -1,5 +1,6 @@
 /** What processes tell one another. `settled`: ids, comma-separated; the others say that something changed. */
-export type Channel = "settled" | "cancel" | "keys" | "catalogue" | "connections";
+export const channels = ["settled", "cancel", "keys", "catalogue", "connections"] as const;
+export type Channel = (typeof channels)[number];
 
 /**
  * Hints between processes. Any of them may be lost; whoever listens also asks Postgres from time to time, and that
