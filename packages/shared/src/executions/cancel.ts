@@ -23,7 +23,8 @@ export async function cancelExecution(
         status = CASE WHEN e.status = 'running' THEN 'running' ELSE 'canceled' END,
         cancel_effect = CASE WHEN e.status = 'running' THEN NULL ELSE 'prevented' END,
         finished_at = CASE WHEN e.status = 'running' THEN NULL ELSE now() END,
-        deadline_at = CASE WHEN e.status = 'running' THEN e.deadline_at END, due_at = NULL, wait_reason = NULL
+        deadline_at = CASE WHEN e.status = 'running' THEN e.deadline_at END, due_at = NULL, wait_reason = NULL,
+        blocked_by = NULL
       WHERE e.id = $1 AND ($2 OR e.caller_id = $3) AND e.status IN ('scheduled', 'queued', 'running')
       RETURNING e.status`,
     values: [id, caller.kind === "plane", caller.id],

@@ -12,6 +12,7 @@ import { endOverdue } from "./end-overdue.ts";
 import { giveBack } from "./give-back.ts";
 import { makeDueReady } from "./make-ready.ts";
 import { refill } from "./refill.ts";
+import { releaseParked } from "./release-parked.ts";
 import type { Settled } from "./settle.ts";
 import type { Settlement } from "./settlement.ts";
 import type { StartedExecution } from "./start.ts";
@@ -72,6 +73,7 @@ interface World {
   /** What anybody wanted to give back or settle, as `<id>/<dispatch>`. */
   readonly givenBack: Set<string>;
   readonly saidToFail: Set<string>;
+  readonly saidToPark: Set<string>;
   /** The whole row of each that has ended. */
   readonly finished: Map<string, string>;
 }
@@ -153,9 +155,10 @@ const settles = fc
   .record({
     at: place,
     off: stale,
-    outcome: fc.constantFrom("succeeded", "failed", "retry", "retry"),
+    outcome: fc.constantFrom("succeeded", "failed", "retry", "retry", "parked", "parked"),
+    forCircuit: fc.boolean(),
   })
-  .map(({ at, off, outcome }): Move => ({
+  .map(({ at, off, outcome, forCircuit }): Move => ({
     name: `settle ${at} as ${outcome}${off === 0 ? "" : ` off by ${off}`}`,
     needsSome: true,
     async make(world, { settler }) {
@@ -167,7 +170,17 @@ const settles = fc
           ? { ...base, outcome: "succeeded", outputText: String(dispatch) }
           : outcome === "failed"
             ? { ...base, outcome: "failed", failure }
-            : { ...base, outcome: "retry", failure, delayMs: 3_600_000, reason: "retry_backoff" };
+            : outcome === "retry"
+              ? { ...base, outcome, failure, delayMs: 3_600_000, reason: "retry_backoff" }
+              : {
+                  ...base,
+                  outcome: "parked",
+                  failure,
+                  delayMs: forCircuit ? null : 3_600_000,
+                  reason: forCircuit ? "circuit_open" : "retry_after",
+                  blockedBy: `connection:${world.engineId}`,
+                };
+      if (outcome === "parked") world.saidToPark.add(`${id}/${dispatch}`);
       if (outcome === "retry") world.saidToFail.add(`${id}/${dispatch}`);
       const answer = await settler.settle(settlement);
       world.settled.push({ settlement, answer });
@@ -229,6 +242,14 @@ const dues = fc.constant<Move>({
   },
 });
 
+const releases = fc.constant<Move>({
+  name: "release what is parked",
+  needsSome: true,
+  async make({ engineId }, { db }) {
+    await releaseParked(db.pool, engineId);
+  },
+});
+
 const fills = fc.constant<Move>({
   name: "fill places",
   needsSome: true,
@@ -256,6 +277,7 @@ const anyMove = fc.oneof(
   { weight: 3, arbitrary: losses },
   { weight: 1, arbitrary: deadlines },
   { weight: 2, arbitrary: dues },
+  { weight: 2, arbitrary: releases },
   { weight: 2, arbitrary: fills },
   { weight: 2, arbitrary: refills },
 );
@@ -351,7 +373,8 @@ async function holds(world: World): Promise<void> {
        (deadline_at IS NULL) = (finished_at IS NOT NULL) AND CASE status
          WHEN 'running' THEN worker_id IS NOT NULL WHEN 'scheduled' THEN due_at IS NOT NULL
          WHEN 'queued' THEN (ready_at IS NOT NULL AND enqueuer IS NOT NULL) OR due_at IS NOT NULL OR wait_reason IN ('engine_concurrency', 'dispatch_pending')
-         ELSE due_at IS NULL AND wait_reason IS NULL END AS owned
+           OR (wait_reason = 'circuit_open' AND blocked_by IS NOT NULL)
+         ELSE due_at IS NULL AND wait_reason IS NULL AND blocked_by IS NULL END AS owned
      FROM executions e WHERE engine_id = $1`,
     [world.engineId],
   );
@@ -388,7 +411,11 @@ async function holds(world: World): Promise<void> {
     const earlier = row.earlier as { outcome: string; dispatch: number }[];
     for (const { outcome, dispatch } of earlier) {
       expect(startedUnder.has(dispatch)).toBe(true);
-      const said = { given_back: world.givenBack, failed: world.saidToFail }[outcome];
+      const said = {
+        given_back: world.givenBack,
+        failed: world.saidToFail,
+        parked: world.saidToPark,
+      }[outcome];
       expect(said?.has(`${row.id}/${dispatch}`) ?? outcome === "worker_lost").toBe(true);
     }
     const counted = earlier.filter(({ outcome }) => outcome === "failed").length;
@@ -440,6 +467,7 @@ test(
           settled: [],
           givenBack: new Set(),
           saidToFail: new Set(),
+          saidToPark: new Set(),
           finished: new Map(),
         };
         await fc.asyncModelRun(() => ({ model: { executions: 0 }, real: world }), program);

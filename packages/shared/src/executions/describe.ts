@@ -93,10 +93,15 @@ function waitOf(
   if (row.wait_reason === null) return null;
   return {
     reason: row.wait_reason,
-    until: row.due_at?.toISOString() ?? null,
-    blocked_by:
-      row.wait_reason === "engine_concurrency" ? `engine:${row.engine_id}@${row.version}` : null,
+    until: (row.due_at ?? row.circuit_retry_at)?.toISOString() ?? null,
+    blocked_by: blockedBy(row),
   };
+}
+
+function blockedBy(row: ExecutionRow): string | null {
+  if (row.wait_reason === "engine_concurrency") return `engine:${row.engine_id}@${row.version}`;
+  const isParked = row.wait_reason === "circuit_open" || row.wait_reason === "retry_after";
+  return isParked ? row.blocked_by : null;
 }
 
 function cancelOf(row: ExecutionRow): { requested_at: string; effect: string | null } | null {

@@ -51,6 +51,7 @@ async function endPage(pool: pg.Pool, signals: Signals): Promise<number> {
           OR (SELECT p.lease_until FROM processes p WHERE p.id = d.worker_id) > now())
         ORDER BY d.deadline_at LIMIT ${pageSize} FOR UPDATE SKIP LOCKED)
       UPDATE executions e SET status = ${ended}, finished_at = now(), deadline_at = NULL, due_at = NULL, wait_reason = NULL,
+        blocked_by = NULL,
         attempt_ended_at = CASE WHEN e.status = 'running' THEN now() ELSE e.attempt_ended_at END,
         cancel_effect = CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'aborted' END,
         error = CASE WHEN ${ended} <> 'failed' THEN NULL

@@ -14,7 +14,7 @@ const statement = `
 WITH due AS MATERIALIZED (
   SELECT d.id, d.engine_id, d.version, d.due_at FROM executions d
   WHERE d.due_at <= now() AND d.status IN ('scheduled', 'queued')
-  ORDER BY d.due_at LIMIT ${pageSize} FOR UPDATE SKIP LOCKED
+  ORDER BY d.due_at, d.id LIMIT ${pageSize} FOR UPDATE SKIP LOCKED
 ), room AS MATERIALIZED (
   SELECT v.engine_id, v.version, (SELECT CASE WHEN sum(c.pending) > 0 THEN 0
       ELSE coalesce(w.most, ${unseenWindow}) - coalesce(sum(c.ready), 0) END
@@ -24,13 +24,14 @@ WITH due AS MATERIALIZED (
     ON w.engine_id = v.engine_id AND w.version = v.version
 ), placed AS MATERIALIZED (
   SELECT due.id, (SELECT count(*) FROM due) < ${pageSize}
-    AND row_number() OVER (PARTITION BY due.engine_id, due.version ORDER BY due.due_at, due.id) <= room.room AS goes
+    AND row_number() OVER (PARTITION BY due.engine_id, due.version ORDER BY due.due_at, due.id) <= room.room AS goes,
+    row_number() OVER (ORDER BY due.due_at, due.id)::int AS nth
   FROM due JOIN room ON room.engine_id = due.engine_id AND room.version = due.version
 )
-UPDATE executions e SET status = 'queued', due_at = NULL, enqueuer = $1, ready_at = CASE WHEN p.goes THEN now() END,
+UPDATE executions e SET status = 'queued', due_at = NULL, blocked_by = NULL, enqueuer = $1, ready_at = CASE WHEN p.goes THEN now() END,
   wait_reason = CASE WHEN NOT p.goes THEN 'dispatch_pending' END, waiting_since = CASE WHEN NOT p.goes THEN now() END
 FROM placed p WHERE e.id = p.id
-RETURNING ${readyColumns}`;
+RETURNING ${readyColumns}, p.nth`;
 
 /**
  * Makes scheduled and waiting executions whose time has come ready, and enqueues them. Any process may do it, several
@@ -45,7 +46,7 @@ export async function makeDueReady(
   let total = 0;
   for (;;) {
     const ticket = enqueuer.open();
-    let rows: (Omit<ReadyRow, "ready_at"> & { ready_at: Date | null })[];
+    let rows: (Omit<ReadyRow, "ready_at"> & { ready_at: Date | null; nth: number })[];
     const windows = backlog.windows();
     try {
       ({ rows } = await pool.query({
@@ -63,9 +64,11 @@ export async function makeDueReady(
       throw error;
     }
     total += rows.length;
+    // The first due goes first, however Postgres went through them.
+    rows.sort((a, b) => a.nth - b.nth);
     void enqueuer.enqueue(
       ticket,
-      rows.filter((row): row is ReadyRow => row.ready_at !== null),
+      rows.filter((row): row is (typeof rows)[number] & ReadyRow => row.ready_at !== null),
     );
     backlog.placed(
       rows.map((row) => ({

@@ -1,4 +1,5 @@
 import type { Attempt, ExecutionStatus, WaitReason } from "@tl-engine/contract";
+import { callsOfExecution } from "../outbound-log/call-json.ts";
 import { lateResults, type LateResults } from "./late-results.ts";
 
 /** Who asks: tl-plane sees every execution, everybody else only his own. */
@@ -32,6 +33,10 @@ export interface ExecutionRow {
   expires_at: Date;
   due_at: Date | null;
   wait_reason: WaitReason | null;
+  /** What a parked one waits for. */
+  blocked_by: string | null;
+  /** When its circuit may be tried again, where it waits for that. */
+  circuit_retry_at: Date | null;
   cancel_requested_at: Date | null;
   cancel_effect: "prevented" | "aborted" | "too_late" | null;
   queued_ms: number | null;
@@ -62,20 +67,24 @@ const waitReason = `CASE WHEN e.status <> 'queued' THEN NULL
   WHEN e.ready_at > now() - interval '1 second' THEN 'dispatch_pending'
   ELSE 'capacity' END`;
 
+// Only asked for those that wait for one.
+const circuitRetryAt = `CASE WHEN e.status = 'queued' AND e.wait_reason = 'circuit_open' AND e.due_at IS NULL THEN
+  (SELECT b.retry_at FROM connection_breakers b WHERE b.connection_id = substr(e.blocked_by, length('connection:') + 1)) END`;
+
 /** The select list that makes an {@link ExecutionRow} of `executions e`. */
 export function executionColumns(include: Include): string {
   const optional = (on: boolean, column: string, name: string) =>
     `${on ? column : "NULL"} AS ${name}`;
   return `e.id, e.caller_id, e.engine_id, e.version, e.status, e.dispatch, e.attempt, e.max_attempts,
     e.created_at, e.run_at, e.started_at, e.finished_at, e.expires_at, e.due_at,
-    ${waitReason} AS wait_reason, e.cancel_requested_at, e.cancel_effect,
+    ${waitReason} AS wait_reason, e.blocked_by, ${circuitRetryAt} AS circuit_retry_at, e.cancel_requested_at, e.cancel_effect,
     extract(epoch FROM coalesce(e.started_at, e.finished_at) - greatest(e.created_at, e.run_at))::float8 * 1000 AS queued_ms,
     CASE WHEN e.finished_at IS NOT NULL THEN extract(epoch FROM e.attempt_ended_at - e.attempt_started_at)::float8 * 1000 END AS run_ms,
     e.progress::text AS progress, ${optional(include.output, "e.output::text", "output")},
     coalesce(pg_column_size(e.output), 0) AS output_bytes, e.error::text AS error, e.tags,
     e.metadata::text AS metadata, ${optional(include.input, "e.input::text", "input")},
     ${optional(include.attempts, attempts, "attempts")},
-    ${optional(include.attempts, lateResults, "late_results")}, ${optional(include.calls, calls, "calls")}`;
+    ${optional(include.attempts, lateResults, "late_results")}, ${optional(include.calls, callsOfExecution, "calls")}`;
 }
 
 // Attempts are listed when they end without ending the execution; the last one is the record itself. A row that left
@@ -87,9 +96,3 @@ const attempts = `coalesce(e.earlier_attempts, '[]') || CASE
     'started_at', e.attempt_started_at, 'finished_at', CASE WHEN e.finished_at IS NULL THEN NULL ELSE e.attempt_ended_at END,
     'outcome', e.status, 'error', e.error)) ELSE '[]' END`;
 
-const calls = `(SELECT coalesce(json_agg(json_build_object('attempt', c.attempt, 'protocol', c.protocol,
-    'connection', c.connection, 'method', c.method, 'host', c.host, 'path', c.path, 'status', c.status,
-    'error_code', c.error_code, 'started_at', to_char(c.started_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-    'duration_ms', c.duration_ms, 'bytes_sent', c.bytes_sent, 'bytes_received', c.bytes_received,
-    'try', c.try, 'idempotency_key', c.idempotency_key) ORDER BY c.id), '[]')::text
-  FROM outbound_calls c WHERE c.execution_id = e.id)`;

@@ -9,6 +9,7 @@ import { endOverdue } from "./end-overdue.ts";
 import { giveBack } from "./give-back.ts";
 import { makeDueReady } from "./make-ready.ts";
 import { refill } from "./refill.ts";
+import { releaseParked } from "./release-parked.ts";
 import { maxLosses, moves } from "./state.ts";
 import { createSubmitter, type Submitter } from "./submit.ts";
 import { takeBackLost } from "./take-back.ts";
@@ -46,7 +47,7 @@ interface Model {
   losses: number;
   started: boolean;
   /** Why it is not ready though it is queued. */
-  waits: "due" | "ceiling" | "turn" | null;
+  waits: "due" | "ceiling" | "turn" | "circuit" | null;
   cancelAsked: boolean;
   effect: "prevented" | "aborted" | "too_late" | null;
 }
@@ -55,6 +56,8 @@ type Command =
   | { kind: "submit"; delayed: boolean; full: boolean; callers: string[] }
   | { kind: "start"; of: number[]; stale: number; limited: boolean }
   | { kind: "settle"; of: number; stale: number; outcome: "succeeded" | "failed" | "retry" }
+  | { kind: "park"; of: number; stale: number; reason: "retry_after" | "circuit_open" }
+  | { kind: "release parked" }
   | { kind: "give back"; of: number; stale: number }
   | { kind: "cancel"; of: number }
   | { kind: "lose worker"; of: number }
@@ -94,6 +97,16 @@ const kinds: [weight: number, fc.Arbitrary<Command>][] = [
       outcome: fc.constantFrom("succeeded", "failed", "retry", "retry"),
     }),
   ],
+  [
+    3,
+    fc.record({
+      kind: fc.constant("park"),
+      of,
+      stale,
+      reason: fc.constantFrom("retry_after", "circuit_open"),
+    }),
+  ],
+  [2, fc.record({ kind: fc.constant("release parked") })],
   [2, fc.record({ kind: fc.constant("give back"), of, stale })],
   [1, fc.record({ kind: fc.constant("cancel"), of })],
   [6, fc.record({ kind: fc.constant("lose worker"), of: fc.nat({ max: 1 }) })],
@@ -205,6 +218,39 @@ async function step(engineId: string, models: Model[], command: Command): Promis
         model.dispatch += 1;
       }
       expect(answer).toBe(model.status);
+      return;
+    }
+    case "park": {
+      const model = pick(command.of);
+      if (model === undefined) return;
+      const answer = await stack.settler.settle({
+        id: model.id,
+        dispatch: model.dispatch + command.stale,
+        attempt: model.attempt,
+        outcome: "parked",
+        failure,
+        delayMs: command.reason === "circuit_open" ? null : 3_600_000,
+        reason: command.reason,
+        blockedBy: `connection:${engineId}`,
+      });
+      if (command.stale !== 0 || model.status !== "running") {
+        expect(answer).toBe("stale");
+        return;
+      }
+      if (model.cancelAsked) end(model, "canceled", "aborted");
+      else {
+        model.status = "queued";
+        model.waits = command.reason === "circuit_open" ? "circuit" : "due";
+        model.dispatch += 1;
+        model.attempt -= 1;
+      }
+      expect(answer).toBe(model.status);
+      return;
+    }
+    case "release parked": {
+      const waiting = models.filter((model) => model.waits === "circuit");
+      expect(await releaseParked(pool, engineId)).toBe(waiting.length);
+      for (const model of waiting) model.waits = "due";
       return;
     }
     case "give back": {
@@ -325,12 +371,12 @@ async function check(
 ): Promise<void> {
   const { rows } = await stack.db.pool.query(
     `SELECT id, caller_id AS "callerId", status, dispatch, attempt, losses, started_at IS NOT NULL AS started,
-       CASE WHEN due_at IS NOT NULL THEN 'due' WHEN wait_reason = 'dispatch_pending' THEN 'turn' WHEN wait_reason IS NOT NULL THEN 'ceiling' END AS waits,
+       CASE WHEN due_at IS NOT NULL THEN 'due' WHEN wait_reason = 'dispatch_pending' THEN 'turn' WHEN wait_reason = 'circuit_open' THEN 'circuit' WHEN wait_reason IS NOT NULL THEN 'ceiling' END AS waits,
        cancel_requested_at IS NOT NULL AS "cancelAsked", cancel_effect AS effect,
        CASE status WHEN 'running' THEN worker_id IS NOT NULL AND ready_at IS NOT NULL WHEN 'scheduled' THEN due_at IS NOT NULL
          WHEN 'queued' THEN (ready_at IS NOT NULL AND enqueuer IS NOT NULL) OR due_at IS NOT NULL OR wait_reason = 'engine_concurrency'
-           OR (wait_reason = 'dispatch_pending' AND waiting_since IS NOT NULL)
-         ELSE due_at IS NULL AND wait_reason IS NULL AND finished_at >= created_at
+           OR (wait_reason = 'dispatch_pending' AND waiting_since IS NOT NULL) OR (wait_reason = 'circuit_open' AND blocked_by IS NOT NULL)
+         ELSE due_at IS NULL AND wait_reason IS NULL AND blocked_by IS NULL AND finished_at >= created_at
            AND (status = 'failed') = (error IS NOT NULL) AND (status = 'succeeded') = (output IS NOT NULL) END AS owned,
        (deadline_at IS NULL) = (finished_at IS NOT NULL) AS "hasDeadline", e.*::text AS whole
      FROM executions e WHERE engine_id = $1 ORDER BY created_at, id`,
