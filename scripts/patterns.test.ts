@@ -5,7 +5,7 @@ import { describeEngine, enginesOf } from "@tl-engine/engine-kit";
 import formats from "ajv-formats/dist/formats.js";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { inputFormats } from "../apps/api/src/input-validator.ts";
+import { checkedFormats } from "../packages/shared/src/json-schema/make-ajv.ts";
 import { builtInEngineModules } from "../engines/catalog.ts";
 
 // B9: no pattern that sees callers' text takes more than 10 ms for the longest text that it may be given.
@@ -19,7 +19,7 @@ const longest: readonly [path: RegExp, characters: number][] = [
   // Headers, paths and queries end at the server's 16 KiB; prefer.ts and prefers-text.ts look at the length first.
   [/^apps\/api\/src\/(prefer)\.ts$/, 1_000],
   [/^apps\/api\/src\/(prefers-text)\.ts$/, 2_000],
-  [/^apps\/api\/src\/(json-values|body-errors|check-submit|submit-.*|input-validator)\.ts$/, body],
+  [/^apps\/api\/src\/(json-values|body-errors|check-submit|submit-.*)\.ts$/, body],
   [/^apps\/api\/src\//, headers],
   // Cut before it is scrubbed.
   [/^packages\/shared\/src\/log\//, 8_000],
@@ -200,7 +200,7 @@ describe("patterns that a schema brings along", async () => {
 
 describe("formats by which the API checks inputs", () => {
   const { fullFormats } = formats as unknown as { fullFormats: Record<string, unknown> };
-  const checks = inputFormats.map((name) => {
+  const checks = checkedFormats.map((name) => {
     const format = fullFormats[name];
     const isWrapped = typeof format === "object" && format !== null && "validate" in format;
     return [name, (isWrapped ? format.validate : format) as Check] as const;

@@ -1,6 +1,6 @@
 import type { ProblemError } from "@tl-engine/contract";
+import { pointerToken } from "@tl-engine/shared/json-schema/pointer.ts";
 import type { z } from "zod";
-import { pointerToken } from "./json-values.ts";
 import { Refusal } from "./problem.ts";
 
 type Issue = z.core.$ZodIssue;

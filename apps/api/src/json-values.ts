@@ -1,10 +1,6 @@
 import type { ProblemError } from "@tl-engine/contract";
+import { pointerToken } from "@tl-engine/shared/json-schema/pointer.ts";
 import { maxProblemErrors } from "./problem.ts";
-
-/** A member of a JSON Pointer, RFC 6901. */
-export function pointerToken(key: string | number): string {
-  return `/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`;
-}
 
 class BadNumber {
   readonly detail: string;

@@ -2,6 +2,7 @@ import { executionErrorText } from "./error.ts";
 import type pg from "pg";
 import type { Signals } from "../signals/signals.ts";
 import type { Enqueuer } from "./enqueuer.ts";
+import { remoteHolder } from "./remote-holder.ts";
 import { readyColumns, type ReadyRow } from "./ready.ts";
 import { maxIdleMs, maxLosses } from "./state.ts";
 
@@ -37,7 +38,7 @@ export async function takeBackLost(
       name: "take-back-lost",
       // Chosen once, and then found by id: as a condition it might be asked again for every row that runs.
       text: `WITH lost AS MATERIALIZED (
-          SELECT r.id FROM executions r WHERE r.status = 'running' AND ${leaseEnded} LIMIT 1000 FOR UPDATE SKIP LOCKED)
+          SELECT r.id FROM executions r WHERE r.status = 'running' AND r.worker_id <> '${remoteHolder}' AND ${leaseEnded} LIMIT 1000 FOR UPDATE SKIP LOCKED)
         UPDATE executions e SET status = CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'canceled'
             WHEN ${lost} THEN 'failed' ELSE 'queued' END,
           dispatch = e.dispatch + 1, losses = e.losses + 1, alone = e.alone OR e.losses >= 1,
