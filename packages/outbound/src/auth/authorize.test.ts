@@ -147,6 +147,10 @@ describe("a credential that no request can carry", () => {
       },
     ],
     [
+      "no webhook secret",
+      { type: "hmac", scheme: "standard_webhooks", secrets: [], header: "", prefix: "" },
+    ],
+    [
       "no signing secret",
       { type: "hmac", scheme: "sha256", secrets: [], header: "x-signature", prefix: "" },
     ],

@@ -75,18 +75,18 @@ function sign(
 ): Record<string, string> {
   // No body is signed as an empty one.
   const bytes = body ?? "";
+  const [secret] = auth.secrets;
+  if (secret === undefined || secret === "") {
+    throw new OutboundRefusedError("there is no secret to sign with");
+  }
   if (auth.scheme === "standard_webhooks") {
-    if (!auth.secrets.every((secret) => /^whsec_[A-Za-z0-9+/]+={0,2}$/.test(secret))) {
+    if (!auth.secrets.every((each) => /^whsec_[A-Za-z0-9+/]+={0,2}$/.test(each))) {
       throw new OutboundRefusedError("a signing secret is not whsec_ followed by base64");
     }
     const id = webhookIdFor(messageId ?? headers["idempotency-key"] ?? randomUUID());
     return signWebhook(auth.secrets, { id, timestamp: now.getTime() / 1000, body: bytes });
   }
   // Receivers of this scheme compare the whole header, so it holds one signature, whatever number of secrets there is.
-  const [secret] = auth.secrets;
-  if (secret === undefined || secret === "") {
-    throw new OutboundRefusedError("there is no secret to sign with");
-  }
   const signature = createHmac("sha256", secret).update(bytes).digest("hex");
   return { [auth.header.toLowerCase()]: auth.prefix + signature };
 }
