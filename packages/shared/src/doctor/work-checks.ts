@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { remoteHolder } from "../executions/remote-holder.ts";
 import { error, ok, warning, type Finding } from "./finding.ts";
 
 /** Ready for longer than this is a backlog that somebody should know of, s. */
@@ -111,7 +112,7 @@ export async function checkProcesses(pool: pg.Pool): Promise<Finding[]> {
        count(*) FILTER (WHERE draining AND lease_until > now())::int AS draining,
        count(*) FILTER (WHERE lease_until < now() - interval '1 minute')::int AS ended,
        (SELECT greatest(0, extract(epoch FROM now() - lease_until))::float8 FROM leader WHERE lease_until > '-infinity') AS led
-     FROM processes`,
+     FROM processes WHERE id <> '${remoteHolder}'`,
   );
   const [row] = rows;
   return row === undefined ? [] : judgeProcesses(row);

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { Signals } from "../signals/signals.ts";
 import { readExecutions } from "./read.ts";
+import { remoteHolder } from "./remote-holder.ts";
 import type { CallerRef, ExecutionRow } from "./row.ts";
 
 /**
@@ -10,7 +11,13 @@ export type CancelResult =
   | { kind: "canceled" | "requested" | "finished"; row: ExecutionRow }
   | { kind: "not_found" };
 
-/** Cancels an execution that waits, or asks one that runs to stop. Asking again changes nothing. */
+/** A worker runs it, and has to hear that it should stop. */
+const held = `(e.status = 'running' AND e.worker_id <> '${remoteHolder}')`;
+
+/**
+ * Cancels an execution that waits, or asks one that runs to stop. One that was handed over to a service ends at once:
+ * what that one says of it later is dropped. Asking again changes nothing.
+ */
 export async function cancelExecution(
   pool: pg.Pool,
   signals: Signals,
@@ -20,10 +27,11 @@ export async function cancelExecution(
   const { rows } = await pool.query<{ status: string }>({
     name: "cancel-execution",
     text: `UPDATE executions e SET cancel_requested_at = coalesce(e.cancel_requested_at, now()),
-        status = CASE WHEN e.status = 'running' THEN 'running' ELSE 'canceled' END,
-        cancel_effect = CASE WHEN e.status = 'running' THEN NULL ELSE 'prevented' END,
-        finished_at = CASE WHEN e.status = 'running' THEN NULL ELSE now() END,
-        deadline_at = CASE WHEN e.status = 'running' THEN e.deadline_at END, due_at = NULL, wait_reason = NULL,
+        status = CASE WHEN ${held} THEN 'running' ELSE 'canceled' END,
+        cancel_effect = CASE WHEN ${held} THEN NULL WHEN e.status = 'running' THEN 'aborted' ELSE 'prevented' END,
+        attempt_ended_at = CASE WHEN e.status = 'running' AND NOT ${held} THEN now() ELSE e.attempt_ended_at END,
+        finished_at = CASE WHEN ${held} THEN NULL ELSE now() END,
+        deadline_at = CASE WHEN ${held} THEN e.deadline_at END, due_at = NULL, wait_reason = NULL,
         blocked_by = NULL
       WHERE e.id = $1 AND ($2 OR e.caller_id = $3) AND e.status IN ('scheduled', 'queued', 'running')
       RETURNING e.status`,

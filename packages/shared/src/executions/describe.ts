@@ -1,5 +1,6 @@
 import { isDone, type Attempt, type ExecutionStatus } from "@tl-engine/contract";
 import { createHash } from "node:crypto";
+import { remoteHolder, remoteHolderName } from "./remote-holder.ts";
 import type { ExecutionRow } from "./row.ts";
 
 /** The addresses of an execution; only routes that exist. */
@@ -122,6 +123,7 @@ function attemptsOf(
     const late = lateResults?.[attempt.dispatch];
     return {
       ...attempt,
+      worker_id: attempt.worker_id === remoteHolder ? remoteHolderName : attempt.worker_id,
       started_at: attempt.started_at && asTime(attempt.started_at),
       finished_at: attempt.finished_at && asTime(attempt.finished_at),
       late_result: late === undefined ? null : { ...late, at: asTime(late.at) },

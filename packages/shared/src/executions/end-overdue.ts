@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { Signals } from "../signals/signals.ts";
 import { executionErrorText } from "./error.ts";
+import { remoteHolder } from "./remote-holder.ts";
 
 const neverStarted = `(e.started_at IS NULL)`;
 const ended = `CASE WHEN e.status IN ('scheduled', 'queued') AND ${neverStarted} THEN 'expired'
@@ -13,7 +14,8 @@ const maxPages = 20;
 /**
  * Ends executions whose deadline has passed: what never started is expired; what waited too long after its first start
  * fails with its last error; what runs longer than its timeout, the grace period and a margin fails as `timeout`, whoever
- * holds it. What a worker ran whose lease has ended is left to be taken back.
+ * holds it. What a worker ran whose lease has ended is left to be taken back, and
+ * what was handed over to a service is left to end-handed-over.ts.
  * @returns how many were ended
  */
 export async function endOverdue(pool: pg.Pool, signals: Signals): Promise<number> {
@@ -48,7 +50,7 @@ async function endPage(pool: pg.Pool, signals: Signals): Promise<number> {
     // Chosen once, and then found by id: as a condition it might be asked again for every row that is overdue.
     text: `WITH overdue AS MATERIALIZED (
         SELECT d.id FROM executions d WHERE d.deadline_at <= now() AND (d.status <> 'running'
-          OR (SELECT p.lease_until FROM processes p WHERE p.id = d.worker_id) > now())
+          OR (d.worker_id <> '${remoteHolder}' AND (SELECT p.lease_until FROM processes p WHERE p.id = d.worker_id) > now()))
         ORDER BY d.deadline_at LIMIT ${pageSize} FOR UPDATE SKIP LOCKED)
       UPDATE executions e SET status = ${ended}, finished_at = now(), deadline_at = NULL, due_at = NULL, wait_reason = NULL,
         blocked_by = NULL,

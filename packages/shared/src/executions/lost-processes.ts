@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { Enqueuer } from "./enqueuer.ts";
 import { readReady, type ReadyRange } from "./ready.ts";
+import { remoteHolder } from "./remote-holder.ts";
 import { overdueMarginMs } from "./state.ts";
 
 interface LostProcess {
@@ -30,7 +31,7 @@ export async function putBackOfLostProcesses(
     text: `SELECT p.id, p.enqueued_through, CASE WHEN p.lease_until = '-infinity' THEN '[]' ELSE
         (SELECT coalesce(json_agg(json_build_object('engineId', s.engine_id, 'version', s.version)), '[]')
           FROM process_engines s WHERE s.process_id = p.id) END AS served
-      FROM processes p WHERE p.lease_until <= $1::timestamptz ORDER BY p.id LIMIT 100`,
+      FROM processes p WHERE p.lease_until <= $1::timestamptz AND p.id <> '${remoteHolder}' ORDER BY p.id LIMIT 100`,
     values: [at],
   });
   let total = 0;

@@ -4,9 +4,11 @@ import type { Signals } from "../signals/signals.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Canary } from "./canary.ts";
 import { enginesAtCeiling, fillPlaces } from "./ceiling.ts";
+import { endOverdueHandedOver } from "./end-handed-over.ts";
 import { endOverdue } from "./end-overdue.ts";
 import type { Enqueuer } from "./enqueuer.ts";
 import { sweepFigures } from "./figures-sweep.ts";
+import { readHandedOver, type HandedOverFigures } from "./handed-over-figures.ts";
 import { giveUpLead, takeTurn, type Turn } from "./leader.ts";
 import { putBackOfLostProcesses, renewAllLeases } from "./lost-processes.ts";
 import { makeDueReady, nextDueInMs } from "./make-ready.ts";
@@ -27,6 +29,8 @@ export interface TurnReport {
   lagMs: number;
   /** Steps that failed, by name. */
   failed: string[];
+  /** What services hold, as it was a few seconds ago; none where this process does not lead. */
+  handedOver: readonly HandedOverFigures[];
 }
 
 export interface Reconciler {
@@ -79,6 +83,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   /** Putting back may take longer than a turn, and must not keep the turns from coming. */
   let care: Promise<void> | null = null;
   let putBack = 0;
+  let handedOver: HandedOverFigures[] = [];
   let led = false;
   let plannedAt = 0;
 
@@ -110,6 +115,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       putBack += await refillEmptyQueues(pool, queue, enqueuer);
     });
     await step("sweep figures", () => sweepFigures(pool));
+    await step("count what is handed over", async () => {
+      handedOver = await readHandedOver(pool);
+    });
   }
 
   /** @returns whether this process leads */
@@ -134,6 +142,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       durationMs: 0,
       lagMs: 0,
       failed: [],
+      handedOver: lead === null ? [] : handedOver,
     };
     putBack = 0;
     if (lead === null) {
@@ -161,6 +170,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       });
       await step("end overdue", async () => {
         report.ended = await endOverdue(pool, signals);
+      });
+      await step("end overdue handed over", async () => {
+        report.ended += await endOverdueHandedOver(pool, signals);
       });
     }
     await step("fill places", async () => {

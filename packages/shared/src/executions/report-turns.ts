@@ -8,8 +8,14 @@ export function createTurnReporter(
   metrics: ReconcilerMetrics,
 ): (report: TurnReport) => void {
   let failedBefore = "";
-  return ({ putBack, takenBack, ended, lagMs, durationMs, failed }) => {
+  return ({ putBack, takenBack, ended, lagMs, durationMs, failed, handedOver }) => {
     metrics.lag.set(lagMs / 1_000);
+    metrics.handedOver.reset();
+    metrics.handedOverOldest.reset();
+    for (const { engineId: engine, count, oldestSeconds } of handedOver) {
+      metrics.handedOver.set({ engine }, count);
+      metrics.handedOverOldest.set({ engine }, oldestSeconds);
+    }
     metrics.putBack.inc({ reason: "not_enqueued" }, putBack);
     metrics.putBack.inc({ reason: "worker_lost" }, takenBack);
     // What fails goes on failing each second while Postgres or Redis is away: it is said once.

@@ -13,6 +13,9 @@ import type { ExecutionStatus } from "@tl-engine/contract";
  *                                                  │ └─take-back ────┘
  *                      cancel ──▶ canceled  end-overdue ──▶ expired, failed
  *
+ * Within `running`, hand-over passes one from its worker to the service of a remote engine, which has no lease: what it
+ * completes is settled, cancel ends it at once, and end-handed-over when its timeout is over (a retry, or failed).
+ *
  * Within `queued`, one that has a wait reason is not in the queue: make-ready brings it there when it is due, refill when
  * it is its turn, ceiling when there is a place below the engine's concurrency. ceiling also takes it out again. One that
  * waits for a circuit is due at no time until release-parked says that it is.

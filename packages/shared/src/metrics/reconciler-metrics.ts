@@ -15,6 +15,18 @@ export function createReconcilerMetrics(registry: Registry) {
       labelNames: ["reason"],
       registers,
     }),
+    handedOver: new Gauge({
+      name: "tl_handed_over",
+      help: "Executions that services of remote engines have taken on and not completed. Told by the leader alone.",
+      labelNames: ["engine"],
+      registers,
+    }),
+    handedOverOldest: new Gauge({
+      name: "tl_handed_over_oldest_seconds",
+      help: "How long the oldest of them has been with its service, from the start of its attempt.",
+      labelNames: ["engine"],
+      registers,
+    }),
   };
 }
 
