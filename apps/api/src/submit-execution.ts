@@ -83,6 +83,7 @@ export async function submitExecution(
       metadataText: body.metadata === undefined ? "{}" : JSON.stringify(body.metadata),
       idempotency,
       traceparent: readTraceParent(c.req.header("traceparent")),
+      callbackText: body.callback === undefined ? null : JSON.stringify(body.callback),
     }),
     recordWithinMs,
   );

@@ -23,6 +23,8 @@ export interface NewExecution {
   metadataText: string;
   idempotency: { key: string; requestHash: Buffer } | null;
   traceparent: string | null;
+  /** Who hears of its end, as JSON text: `{"url":"…"}` or `{"endpoint":"whe_…"}`. */
+  callbackText: string | null;
 }
 
 /** What the record says of a new execution. */
@@ -51,9 +53,9 @@ const statement = `
 WITH given AS (
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::smallint[], $6::timestamptz[], $7::float8[],
     $8::float8[], $9::int[], $10::smallint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[], $16::text[],
-    $18::bool[])
+    $18::bool[], $19::text[])
   AS g(id, caller_id, engine_id, version, priority, run_at, delay_ms, ttl_ms, timeout_ms, max_attempts, input, tags,
-    metadata, idempotency_key, request_hash, traceparent, goes)
+    metadata, idempotency_key, request_hash, traceparent, goes, callback)
 ), claimed AS (
   INSERT INTO idempotency_keys AS k (caller_id, key, request_hash, execution_id)
   SELECT DISTINCT ON (caller_id, idempotency_key) caller_id, idempotency_key, request_hash, id
@@ -69,14 +71,15 @@ WITH given AS (
   SELECT *, CASE WHEN starts_at > now() THEN 'later' WHEN goes THEN 'now' ELSE 'pending' END AS place FROM timed
 )
 INSERT INTO executions (id, caller_id, engine_id, version, status, priority, max_attempts, timeout_ms, run_at, ready_at,
-  wait_reason, waiting_since, enqueuer, due_at, expires_at, deadline_at, input, tags, metadata, traceparent)
+  wait_reason, waiting_since, enqueuer, due_at, expires_at, deadline_at, input, tags, metadata, traceparent, callback)
 SELECT id, caller_id, engine_id, version,
   CASE place WHEN 'later' THEN 'scheduled' ELSE 'queued' END, priority, max_attempts, timeout_ms, starts_at,
   CASE place WHEN 'now' THEN now() END, CASE place WHEN 'pending' THEN 'dispatch_pending' END,
   CASE place WHEN 'pending' THEN now() END, $17::uuid, CASE place WHEN 'later' THEN starts_at END,
   greatest(now(), starts_at) + ttl_ms * interval '1 millisecond',
   greatest(now(), starts_at) + ttl_ms * interval '1 millisecond', input::json,
-  CASE WHEN tags = '[]' THEN '{}' ELSE ARRAY(SELECT json_array_elements_text(tags::json)) END, metadata::json, traceparent
+  CASE WHEN tags = '[]' THEN '{}' ELSE ARRAY(SELECT json_array_elements_text(tags::json)) END, metadata::json, traceparent,
+  callback::json
 FROM placed
 RETURNING id, status, dispatch, created_at, run_at, ready_at`;
 
@@ -115,6 +118,7 @@ export async function recordExecutions(
       column((e) => e.traceparent),
       enqueuer,
       goes,
+      column((e) => e.callbackText),
     ],
   });
   return new Map(result.rows.map((row) => [row.id, row]));

@@ -113,6 +113,7 @@ export function newExecution(over: Partial<NewExecution> = {}): NewExecution {
     metadataText: "{}",
     idempotency: null,
     traceparent: null,
+    callbackText: null,
     ...over,
   };
 }
