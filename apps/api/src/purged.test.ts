@@ -38,6 +38,7 @@ async function purge(): Promise<void> {
   const retention = createRetention({
     pool: api.stack.db.pool,
     retentionMs: 1,
+    callRetentionMs: 1,
     tombstoneRetentionMs: 90 * 86_400_000,
     onError: (error) => void api.stack.errors.push(error),
   });

@@ -105,6 +105,7 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     retention: createRetention({
       pool: db.pool,
       retentionMs: config.retentionMs,
+      callRetentionMs: config.callRetentionMs,
       tombstoneRetentionMs: config.tombstoneRetentionMs,
       onError,
       ...reportRetention(createRetentionMetrics(registry)),

@@ -210,6 +210,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       retention: createRetention({
         pool: db.pool,
         retentionMs: config.retentionMs,
+        callRetentionMs: config.callRetentionMs,
         tombstoneRetentionMs: config.tombstoneRetentionMs,
         onError,
         ...reportRetention(createRetentionMetrics(registry)),

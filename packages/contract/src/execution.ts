@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { outboundCallSchema } from "./outbound-call.ts";
 import { tombstoneSchema } from "./tombstone.ts";
 
 /** Every status of an execution, in the order in which it can go through them. */
@@ -127,26 +128,6 @@ export const attemptSchema = z
   })
   .meta({ id: "Attempt" });
 export type Attempt = z.infer<typeof attemptSchema>;
-
-/** One call that an engine made to the outside, as `include=calls` shows it. */
-export const outboundCallSchema = z
-  .object({
-    attempt: z.int(),
-    protocol: z.string(),
-    connection: z.string().nullable(),
-    method: z.string(),
-    host: z.string(),
-    path: z.string(),
-    status: z.int().nullable(),
-    error_code: z.string().nullable(),
-    started_at: timestamp,
-    duration_ms: z.number(),
-    bytes_sent: z.int(),
-    bytes_received: z.int(),
-    try: z.int(),
-    idempotency_key: z.string().nullable(),
-  })
-  .meta({ id: "OutboundCall" });
 
 /** An execution as `/status` and its lasting address describe it. */
 export const executionSchema = z

@@ -5,6 +5,7 @@ import { ConfigError } from "./config-error.ts";
 import { jwtSecret, planeKeys, secretKeys } from "./read-secret.ts";
 import {
   duration,
+  durationOrNull,
   list,
   oneOf,
   quoted,
@@ -55,6 +56,7 @@ const environment = z.object({
   TL_RECONCILE_INTERVAL_MS: wholeNumber(1000, 10, 60_000),
   TL_OUTBOUND_ALLOW: variable("", (value) => ({ value })),
   TL_RETENTION: duration("7d", minute, 3_650 * day),
+  TL_CALL_RETENTION: durationOrNull(minute, 3_650 * day, "the time of TL_RETENTION"),
   // An idempotency key counts for 24 h: what it stands for is known for at least as long.
   TL_TOMBSTONE_RETENTION: duration("90d", day, 3_650 * day),
   TL_METRICS_PORT: wholeNumber(null, 0, 65_535),
@@ -102,6 +104,8 @@ export interface Config {
   /** Read by `parseAllowList` of packages/outbound. */
   readonly outboundAllow: string;
   readonly retentionMs: number;
+  /** At most retentionMs: a call leaves with its execution at the latest. */
+  readonly callRetentionMs: number;
   readonly tombstoneRetentionMs: number;
   /** null: the process's default, or the next free one after it. */
   readonly metricsPort: number | null;
@@ -129,6 +133,12 @@ export function readEnvironment(env: Environment): { config: Config | null; prob
   if (env["TL_JWT_SECRET"]?.trim() && env["TL_JWT_JWKS_URL"]?.trim()) {
     problems.push(
       "TL_JWT_SECRET and TL_JWT_JWKS_URL are both set, but tokens are checked by one of them; remove the other.",
+    );
+  }
+  const { TL_CALL_RETENTION: calls = null, TL_RETENTION: executions = 0 } = read.data ?? {};
+  if (calls !== null && calls > executions) {
+    problems.push(
+      "TL_CALL_RETENTION is longer than TL_RETENTION, but calls leave with their execution at the latest; raise TL_RETENTION, or lower it.",
     );
   }
   const ok = read.success && problems.length === 0;
@@ -169,6 +179,7 @@ function describeConfig(env: z.output<typeof environment>): Config {
     reconcileIntervalMs: env.TL_RECONCILE_INTERVAL_MS,
     outboundAllow: env.TL_OUTBOUND_ALLOW,
     retentionMs: env.TL_RETENTION,
+    callRetentionMs: env.TL_CALL_RETENTION ?? env.TL_RETENTION,
     tombstoneRetentionMs: env.TL_TOMBSTONE_RETENTION,
     metricsPort: env.TL_METRICS_PORT,
     logLevel: env.LOG_LEVEL,

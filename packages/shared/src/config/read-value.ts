@@ -51,6 +51,17 @@ export function seconds(fallbackSeconds: number, min: number, max: number) {
   });
 }
 
+/** A duration as on the wire (`7d`), as milliseconds; null where it is left out. */
+export function durationOrNull(minMs: number, maxMs: number, whenLeftOut: string) {
+  return variable(null, (text): Reading<number> => {
+    const value = parseDuration(text);
+    if (value !== null && value >= minMs && value <= maxMs) return { value };
+    return {
+      wrong: `must be a duration such as 12h or 7d, from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, not ${quoted(text)}; or leave it out for ${whenLeftOut}.`,
+    };
+  });
+}
+
 /** A duration as on the wire (`7d`), as milliseconds. */
 export function duration(fallbackText: string, minMs: number, maxMs: number) {
   return variable(parseDuration(fallbackText) ?? NaN, (text): Reading<number> => {

@@ -34,6 +34,7 @@ function retentionOf(over: Partial<RetentionOptions> = {}) {
   return createRetention({
     pool: stack.db.pool,
     retentionMs: 7 * day,
+    callRetentionMs: 7 * day,
     tombstoneRetentionMs: 90 * day,
     onError: (error) => void stack.errors.push(error),
     ...over,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { createPurgeWalk, purgeSlackMs, type ChorePage, type RemovedKind } from "./purge-walk.ts";
 import { sweepKeys } from "./sweep-keys.ts";
+import { createCallSweep } from "../outbound-log/sweep-calls.ts";
 import { createOrphanSweep } from "./sweep-orphans.ts";
 import { sweepTombstones } from "./tombstones.ts";
 
@@ -19,6 +20,8 @@ export interface RetentionOptions {
   pool: pg.Pool;
   /** Finished executions leave this long after they finished, ms. */
   retentionMs: number;
+  /** Outbound calls leave this long after they began, ms, and with their execution at the latest. */
+  callRetentionMs: number;
   /** Their tombstones leave this long after that, ms. */
   tombstoneRetentionMs: number;
   onError: (error: unknown) => void;
@@ -44,7 +47,7 @@ const seldomMs = 60_000;
 
 /** See {@link Retention}. */
 export function createRetention(options: RetentionOptions): Retention {
-  const { pool, retentionMs, tombstoneRetentionMs, onError } = options;
+  const { pool, retentionMs, callRetentionMs, tombstoneRetentionMs, onError } = options;
   const slackMs = purgeSlackMs(retentionMs);
   const executions: Chore = {
     ...createPurgeWalk(pool, retentionMs),
@@ -56,6 +59,11 @@ export function createRetention(options: RetentionOptions): Retention {
     {
       page: () => sweepTombstones(pool, tombstoneRetentionMs),
       everyMs: Math.min(seldomMs, tombstoneRetentionMs / 100),
+      nextAt: 0,
+    },
+    {
+      ...createCallSweep(pool, callRetentionMs),
+      everyMs: Math.min(seldomMs, callRetentionMs / 100),
       nextAt: 0,
     },
     { page: () => sweepKeys(pool), everyMs: 5_000, nextAt: 0 },

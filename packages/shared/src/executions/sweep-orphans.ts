@@ -4,6 +4,8 @@ import type { ChorePage } from "./purge-walk.ts";
 /** Outbound calls that one statement looks at. */
 const pageSize = 1_000;
 const lowestId = "00000000-0000-0000-0000-000000000000";
+/** Calls under the lowest id belong to no execution, and leave by their own age. */
+const highestCall = "9223372036854775807";
 
 /** The smallest id of an execution that was made at the time of retention ago, in ms at `place`. */
 const horizon = (place: string): string => `(lpad(to_hex((extract(epoch FROM now()) * 1000
@@ -30,7 +32,7 @@ export function createOrphanSweep(
   retentionMs: number,
 ): { page(): Promise<ChorePage> } {
   let afterExecution = lowestId;
-  let afterCall = "0";
+  let afterCall = highestCall;
   return {
     async page() {
       const { rows } = await pool.query<{
@@ -58,7 +60,7 @@ export function createOrphanSweep(
       const more = looked === pageSize;
       if (!more) await sweepLateResults(pool, retentionMs);
       afterExecution = more && execution_id !== null ? execution_id : lowestId;
-      afterCall = more && id !== null ? id : "0";
+      afterCall = more && id !== null ? id : highestCall;
       return { removed: { outbound_call: removed }, more };
     },
   };

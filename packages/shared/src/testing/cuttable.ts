@@ -5,6 +5,10 @@ export interface Cuttable {
   url: string;
   /** Cuts all connections; new ones get through. */
   cut(): void;
+  /** Cuts all connections, and those to come too. */
+  refuse(): void;
+  /** New ones get through again. */
+  accept(): void;
   close(): Promise<void>;
 }
 
@@ -12,7 +16,12 @@ export interface Cuttable {
 export async function cuttable(url: string): Promise<Cuttable> {
   const target = new URL(url);
   const clients = new Set<Socket>();
+  let refuses = false;
   const server = createServer((client) => {
+    if (refuses) {
+      client.destroy();
+      return;
+    }
     const upstream = connect(Number(target.port), target.hostname);
     clients.add(client);
     client.on("close", () => {
@@ -32,6 +41,13 @@ export async function cuttable(url: string): Promise<Cuttable> {
     url: through.href,
     cut() {
       for (const client of clients) client.destroy();
+    },
+    refuse() {
+      refuses = true;
+      for (const client of clients) client.destroy();
+    },
+    accept() {
+      refuses = false;
     },
     close: () =>
       new Promise((resolve) => {
