@@ -3,6 +3,7 @@ import type { Signals } from "../signals/signals.ts";
 import type { Enqueuer } from "./enqueuer.ts";
 import { executionErrorText } from "./error.ts";
 import { readyColumns, type ReadyRow } from "./ready.ts";
+import { remoteHolder } from "./remote-holder.ts";
 import { maxIdleMs, maxReturns } from "./state.ts";
 
 /** A running execution that its worker cannot bring to an end. */
@@ -58,6 +59,7 @@ export async function giveBack(
               'outcome', 'given_back', 'error', NULL) END
         FROM (SELECT * FROM unnest($2::uuid[], $3::int[], $4::bool[]) AS g(id, dispatch, alone) ORDER BY id) AS g
         WHERE e.id = g.id AND e.dispatch = g.dispatch AND e.status || '' = 'running'
+          AND e.worker_id <> '${remoteHolder}'
         RETURNING ${readyColumns}, e.status`,
       values: [
         enqueuer.processId,

@@ -5,10 +5,13 @@ import { freshDatabase, type FreshDatabase } from "../../../../test/services.ts"
 import { freshEngineId, newExecution, noBacklog, openStack, type Stack } from "../testing/stack.ts";
 import { cancelExecution } from "./cancel.ts";
 import { fillPlaces } from "./ceiling.ts";
+import { endOverdueHandedOver } from "./end-handed-over.ts";
 import { endOverdue } from "./end-overdue.ts";
 import { giveBack } from "./give-back.ts";
+import { createHandOver, type HandOverWriter } from "./hand-over.ts";
 import { makeDueReady } from "./make-ready.ts";
 import { refill } from "./refill.ts";
+import { remoteHolder } from "./remote-holder.ts";
 import { releaseParked } from "./release-parked.ts";
 import { maxLosses, moves } from "./state.ts";
 import { createSubmitter, type Submitter } from "./submit.ts";
@@ -21,6 +24,7 @@ const ceiling = 2;
 let database: FreshDatabase;
 let stack: Stack;
 let submitter: Submitter;
+let handOver: HandOverWriter;
 /** Whether what is submitted has to wait for its turn. */
 let full = false;
 
@@ -31,6 +35,9 @@ beforeAll(async () => {
   const backlog = { ...noBacklog, plan: (engines: readonly unknown[]) => engines.map(() => !full) };
   const ensureLease = () => registration.ensureLease();
   submitter = createSubmitter({ db, enqueuer, backlog, ensureLease });
+  const { signals, errors } = stack;
+  const onError = (error: unknown): void => void errors.push(error);
+  handOver = createHandOver({ db, signals, workerId: registration.id, onError });
 });
 afterAll(async () => {
   await stack?.close();
@@ -48,6 +55,8 @@ interface Model {
   started: boolean;
   /** Why it is not ready though it is queued. */
   waits: "due" | "ceiling" | "turn" | "circuit" | null;
+  /** A service holds it while it runs, and no worker. */
+  remote: boolean;
   cancelAsked: boolean;
   effect: "prevented" | "aborted" | "too_late" | null;
 }
@@ -56,6 +65,7 @@ type Command =
   | { kind: "submit"; delayed: boolean; full: boolean; callers: string[] }
   | { kind: "start"; of: number[]; stale: number; limited: boolean }
   | { kind: "settle"; of: number; stale: number; outcome: "succeeded" | "failed" | "retry" }
+  | { kind: "hand over"; of: number; stale: number }
   | { kind: "park"; of: number; stale: number; reason: "retry_after" | "circuit_open" }
   | { kind: "release parked" }
   | { kind: "give back"; of: number; stale: number }
@@ -108,6 +118,7 @@ const kinds: [weight: number, fc.Arbitrary<Command>][] = [
   ],
   [2, fc.record({ kind: fc.constant("release parked") })],
   [2, fc.record({ kind: fc.constant("give back"), of, stale })],
+  [5, fc.record({ kind: fc.constant("hand over"), of, stale })],
   [1, fc.record({ kind: fc.constant("cancel"), of })],
   [6, fc.record({ kind: fc.constant("lose worker"), of: fc.nat({ max: 1 }) })],
   [2, fc.record({ kind: fc.constant("make due ready") })],
@@ -157,6 +168,7 @@ async function step(engineId: string, models: Model[], command: Command): Promis
           losses: 0,
           started: false,
           waits: command.delayed ? "due" : command.full ? "turn" : null,
+          remote: false,
           cancelAsked: false,
           effect: null,
         });
@@ -182,6 +194,7 @@ async function step(engineId: string, models: Model[], command: Command): Promis
         }
         places -= 1;
         model.status = "running";
+        model.remote = false;
         model.dispatch += 1;
         model.attempt += 1;
         model.started = true;
@@ -258,18 +271,36 @@ async function step(engineId: string, models: Model[], command: Command): Promis
       if (model === undefined) return;
       const item = { id: model.id, dispatch: model.dispatch + command.stale, alone: false };
       await giveBack(pool, stack.enqueuer, stack.signals, [item]);
-      if (command.stale !== 0 || model.status !== "running") return;
+      if (command.stale !== 0 || model.status !== "running" || model.remote) return;
       model.dispatch += 1;
       model.attempt -= 1;
       if (model.cancelAsked) end(model, "canceled", "prevented");
       else model.status = "queued";
       return;
     }
+    case "hand over": {
+      const model = pick(command.of);
+      if (model === undefined) return;
+      const { id, dispatch } = model;
+      const answer = await handOver.handOver({ id, dispatch: dispatch + command.stale });
+      if (command.stale !== 0 || model.status !== "running" || model.remote) {
+        expect(answer).toBe("stale");
+        return;
+      }
+      model.remote = true;
+      if (model.cancelAsked) end(model, "canceled", "aborted");
+      expect(answer).toBe(model.cancelAsked ? "canceled" : "handed_over");
+      return;
+    }
     case "cancel": {
       const model = pick(command.of);
       if (model === undefined) return;
       const { kind } = await cancelExecution(pool, stack.signals, plane, model.id);
-      if (model.status === "running") {
+      if (model.status === "running" && model.remote) {
+        model.cancelAsked = true;
+        end(model, "canceled", "aborted");
+        expect(kind).toBe("canceled");
+      } else if (model.status === "running") {
         model.cancelAsked = true;
         expect(kind).toBe("requested");
       } else if (isOver(model))
@@ -284,6 +315,10 @@ async function step(engineId: string, models: Model[], command: Command): Promis
     case "lose worker": {
       const model = pick(command.of);
       if (model?.status !== "running") return;
+      if (model.remote) {
+        expect(await takeBackLost(pool, stack.enqueuer, stack.signals)).toBe(0);
+        return;
+      }
       await pool.query("UPDATE executions SET worker_id = gen_random_uuid() WHERE id = $1", [
         model.id,
       ]);
@@ -342,6 +377,17 @@ async function step(engineId: string, models: Model[], command: Command): Promis
       const model = pick(command.of);
       if (model === undefined || isOver(model)) return;
       await pool.query("UPDATE executions SET deadline_at = now() WHERE id = $1", [model.id]);
+      if (model.status === "running" && model.remote) {
+        expect(await endOverdue(pool, stack.signals)).toBe(0);
+        expect(await endOverdueHandedOver(pool, stack.signals)).toBe(1);
+        if (model.attempt < 3) {
+          model.status = "queued";
+          model.waits = "due";
+          model.dispatch += 1;
+        } else end(model, "failed");
+        return;
+      }
+      expect(await endOverdueHandedOver(pool, stack.signals)).toBe(0);
       expect(await endOverdue(pool, stack.signals)).toBe(1);
       if (model.status !== "running" && !model.started) end(model, "expired");
       else if (model.cancelAsked) end(model, "canceled", "aborted");
@@ -372,6 +418,7 @@ async function check(
   const { rows } = await stack.db.pool.query(
     `SELECT id, caller_id AS "callerId", status, dispatch, attempt, losses, started_at IS NOT NULL AS started,
        CASE WHEN due_at IS NOT NULL THEN 'due' WHEN wait_reason = 'dispatch_pending' THEN 'turn' WHEN wait_reason = 'circuit_open' THEN 'circuit' WHEN wait_reason IS NOT NULL THEN 'ceiling' END AS waits,
+       coalesce(worker_id = '${remoteHolder}', false) AS remote,
        cancel_requested_at IS NOT NULL AS "cancelAsked", cancel_effect AS effect,
        CASE status WHEN 'running' THEN worker_id IS NOT NULL AND ready_at IS NOT NULL WHEN 'scheduled' THEN due_at IS NOT NULL
          WHEN 'queued' THEN (ready_at IS NOT NULL AND enqueuer IS NOT NULL) OR due_at IS NOT NULL OR wait_reason = 'engine_concurrency'
