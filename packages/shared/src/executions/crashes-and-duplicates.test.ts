@@ -8,10 +8,13 @@ import { cuttable, type Cuttable } from "../testing/cuttable.ts";
 import { freshEngineId, newExecution, noBacklog, openStack, type Stack } from "../testing/stack.ts";
 import { cancelExecution } from "./cancel.ts";
 import { fillPlaces } from "./ceiling.ts";
+import { endOverdueHandedOver } from "./end-handed-over.ts";
 import { endOverdue } from "./end-overdue.ts";
 import { giveBack } from "./give-back.ts";
+import { createHandOver } from "./hand-over.ts";
 import { makeDueReady } from "./make-ready.ts";
 import { refill } from "./refill.ts";
+import { remoteHolder } from "./remote-holder.ts";
 import { releaseParked } from "./release-parked.ts";
 import type { Settled } from "./settle.ts";
 import type { Settlement } from "./settlement.ts";
@@ -200,6 +203,17 @@ const givesBack = fc
     },
   }));
 
+const handsOver = fc.record({ at: place, off: stale }).map(({ at, off }): Move => ({
+  name: `hand ${at} over${off === 0 ? "" : ` off by ${off}`}`,
+  needsSome: true,
+  async make(world, { db, signals, registration, errors }) {
+    const { id, dispatch } = await look(world, at);
+    const onError = (error: unknown): void => void errors.push(error);
+    const writer = createHandOver({ db, signals, workerId: registration.id, onError });
+    await writer.handOver({ id, dispatch: dispatch + off });
+  },
+}));
+
 const cancels = place.map((at): Move => ({
   name: `cancel ${at}`,
   needsSome: true,
@@ -230,6 +244,7 @@ const deadlines = place.map((at): Move => ({
       [id],
     );
     await endOverdue(db.pool, signals);
+    await endOverdueHandedOver(db.pool, signals);
   },
 }));
 
@@ -273,6 +288,7 @@ const anyMove = fc.oneof(
   { weight: 8, arbitrary: starts },
   { weight: 5, arbitrary: settles },
   { weight: 2, arbitrary: givesBack },
+  { weight: 4, arbitrary: handsOver },
   { weight: 2, arbitrary: cancels },
   { weight: 3, arbitrary: losses },
   { weight: 1, arbitrary: deadlines },
@@ -408,9 +424,14 @@ async function holds(world: World): Promise<void> {
       startedUnder.add(dispatch);
     });
     // An attempt ends as whoever had it under that dispatch said, or by the loss of him.
-    const earlier = row.earlier as { outcome: string; dispatch: number }[];
-    for (const { outcome, dispatch } of earlier) {
+    const earlier = row.earlier as { outcome: string; dispatch: number; worker_id: string }[];
+    for (const { outcome, dispatch, worker_id: holder } of earlier) {
       expect(startedUnder.has(dispatch)).toBe(true);
+      // No lease ends under a service; its time does, and nobody says so but the clock.
+      if (holder === remoteHolder) {
+        expect(["failed", "parked"]).toContain(outcome);
+        continue;
+      }
       const said = {
         given_back: world.givenBack,
         failed: world.saidToFail,
@@ -450,6 +471,7 @@ async function everythingEnds(world: World): Promise<void> {
     await makeDueReady(pool, one.enqueuer, one.backlog);
     await takeBackLost(pool, one.enqueuer, one.signals);
     await endOverdue(pool, one.signals);
+    await endOverdueHandedOver(pool, one.signals);
     await holds(world);
   }
 }
