@@ -1,7 +1,8 @@
 import { type Dispatcher } from "undici";
 
-import { type Connection } from "./connection-pool.ts";
-import { BodyTooLarge, collectBytes } from "./response-bytes.ts";
+import { type CallEnd } from "./call-end.ts";
+import { type PooledSocket } from "./connection-pool.ts";
+import { BodyTooLarge, collectBytes, type ResponseBytes } from "./response-bytes.ts";
 
 /** One request, checked and ready to be written. */
 export interface OutboundRequest {
@@ -27,77 +28,36 @@ export type BodyPlan =
   | { readonly read: "collect"; readonly cap: number }
   | { readonly read: "skip" };
 
-export interface ExchangeOptions {
-  readonly connection: Connection;
-  readonly request: OutboundRequest;
-  readonly signal: AbortSignal;
-  /** Called with the head of the answer; throws when the answer is refused for what it says. */
-  planBody(status: number, headers: Readonly<Record<string, string>>): BodyPlan;
+/** Hears how an exchange goes, and has a say in it. */
+export interface ExchangeWatcher {
   /** Called before the first byte is written: from here on the request may have had its effect. */
   onSending(): void;
+  /** Called with the head of the answer; throws when the answer is refused for what it says. */
+  planBody(status: number, headers: Readonly<Record<string, string>>): BodyPlan;
 }
 
 /** A body that nobody wants is read up to here so that its connection can be kept. */
 const SKIP_BYTES = 16 * 1024;
 
+const NOTHING = new Uint8Array(0);
+
 /**
  * Sends one request over a connection and reads the answer whole. It ends with the answer, with what
- * `planBody` threw, with BodyTooLarge, with undici's error, or with the signal's reason; in all cases
+ * `planBody` threw, with BodyTooLarge, with undici's error, or with the reason of the call's end; in all cases
  * but the first the connection must be discarded.
  */
-export async function exchange(options: ExchangeOptions): Promise<Answer> {
-  const { connection, request, signal } = options;
-  signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-
-  let status = 0;
-  let headers: Record<string, string> = {};
-  let skipped = 0;
-  let cap = 0;
-  let body: ReturnType<typeof collectBytes> | null = null;
-  const finish = (reusable: boolean) =>
-    resolve({ status, headers, body: body?.take() ?? new Uint8Array(0), reusable });
-
-  const handler: Dispatcher.DispatchHandler = {
-    onRequestStart: options.onSending,
-    onResponseStart(controller, statusCode, head) {
-      if (statusCode < 200) return; // interim answers (RFC 9110 §15.2)
-      status = statusCode;
-      headers = plainHeaders(head);
-      try {
-        const plan = options.planBody(status, headers);
-        if (plan.read === "collect") {
-          cap = plan.cap;
-          body = collectBytes(cap);
-        }
-      } catch (error) {
-        fail(controller, error);
-      }
-    },
-    onResponseData(controller, chunk) {
-      if (body) {
-        if (!body.add(chunk)) fail(controller, new BodyTooLarge(cap));
-        return;
-      }
-      skipped += chunk.length;
-      if (skipped > SKIP_BYTES) {
-        finish(false);
-        controller.abort(new Error("the body is not wanted"));
-      }
-    },
-    onResponseEnd: () => finish(true),
-    onResponseError: (_controller, error) => reject(error),
-  };
-  const fail = (controller: Dispatcher.DispatchController, error: unknown) => {
-    reject(error);
-    controller.abort(new Error("the answer is refused"));
-  };
-
-  // Closing the connection is left to whoever discards it, which follows at once.
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    connection.client.dispatch(
+export function exchange(
+  pooled: PooledSocket,
+  request: OutboundRequest,
+  end: CallEnd,
+  watcher: ExchangeWatcher,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    end.throwIfOver();
+    const handler = new Exchange(end, watcher, resolve, reject);
+    // Closing the connection is left to whoever discards it, which follows at once.
+    end.listen(handler.fail);
+    pooled.client.dispatch(
       {
         method: request.method,
         path: request.path,
@@ -108,19 +68,103 @@ export async function exchange(options: ExchangeOptions): Promise<Answer> {
       },
       handler,
     );
-    return await promise;
-  } finally {
-    signal.removeEventListener("abort", onAbort);
+  });
+}
+
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #end: CallEnd;
+  readonly #watcher: ExchangeWatcher;
+  readonly #resolve: (answer: Answer) => void;
+  readonly #reject: (error: unknown) => void;
+  #status = 0;
+  #headers: Record<string, string> = {};
+  #skipped = 0;
+  #cap = 0;
+  #body: ResponseBytes | null = null;
+
+  constructor(
+    end: CallEnd,
+    watcher: ExchangeWatcher,
+    resolve: (answer: Answer) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#end = end;
+    this.#watcher = watcher;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  onRequestStart(): void {
+    this.#watcher.onSending();
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    head: Readonly<Record<string, string | string[] | undefined>>,
+  ): void {
+    if (status < 200) return; // interim answers (RFC 9110 §15.2)
+    this.#status = status;
+    this.#headers = plainHeaders(head);
+    try {
+      const plan = this.#watcher.planBody(status, this.#headers);
+      if (plan.read === "collect") {
+        this.#cap = plan.cap;
+        this.#body = collectBytes(plan.cap);
+      }
+    } catch (error) {
+      this.#refuse(controller, error);
+    }
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (this.#body !== null) {
+      if (!this.#body.add(chunk)) this.#refuse(controller, new BodyTooLarge(this.#cap));
+      return;
+    }
+    this.#skipped += chunk.length;
+    if (this.#skipped > SKIP_BYTES) {
+      this.#finish(false);
+      controller.abort(new Error("the body is not wanted"));
+    }
+  }
+
+  onResponseEnd(): void {
+    this.#finish(true);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(error);
+  }
+
+  readonly fail = (error: unknown): void => {
+    this.#end.listen(null);
+    this.#reject(error);
+  };
+
+  #refuse(controller: Dispatcher.DispatchController, error: unknown): void {
+    this.fail(error);
+    controller.abort(new Error("the answer is refused"));
+  }
+
+  #finish(reusable: boolean): void {
+    this.#end.listen(null);
+    this.#resolve({
+      status: this.#status,
+      headers: this.#headers,
+      body: this.#body?.take() ?? NOTHING,
+      reusable,
+    });
   }
 }
 
 function plainHeaders(head: Readonly<Record<string, string | string[] | undefined>>) {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(head)) {
+  for (const name of Object.keys(head)) {
+    const value = head[name];
     if (value === undefined || name === "__proto__") continue;
     // Dates in Set-Cookie contain commas, so its values cannot be joined by them.
-    const separator = name === "set-cookie" ? "\n" : ", ";
-    headers[name] = Array.isArray(value) ? value.join(separator) : value;
+    headers[name] = Array.isArray(value) ? value.join(name === "set-cookie" ? "\n" : ", ") : value;
   }
   return headers;
 }

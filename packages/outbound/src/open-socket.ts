@@ -12,8 +12,16 @@ export interface OpenSocketOptions extends SocketTls {
   /** For TCP and TLS together, in milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Filled in as the parts end. */
+  readonly timings?: SocketTimings | undefined;
   /** What is offered by ALPN (RFC 7301) where there is TLS. Default `http/1.1`. */
   readonly alpn?: readonly string[] | undefined;
+}
+
+/** How long the parts of opening a socket took, in milliseconds; null: not there, or not reached. */
+export interface SocketTimings {
+  connectMs: number | null;
+  tlsMs: number | null;
 }
 
 export type OpenSocket = (options: OpenSocketOptions) => Promise<Socket>;
@@ -33,6 +41,7 @@ export async function openSocket(options: OpenSocketOptions): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const socket = target.secure ? startTls(options) : connectTcp(addressOptions(options));
   socket.setNoDelay(true);
+  if (options.timings) measure(socket, options.timings);
   socket.once(target.secure ? "secureConnect" : "connect", () => resolve(socket));
   // Stays for the socket's life: an error that nobody hears would end the process.
   socket.on("error", (error) => reject(connectionFailed(target, error)));
@@ -52,6 +61,18 @@ export async function openSocket(options: OpenSocketOptions): Promise<Socket> {
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+function measure(socket: Socket, timings: SocketTimings): void {
+  const from = performance.now();
+  let connected = from;
+  socket.once("connect", () => {
+    connected = performance.now();
+    timings.connectMs = connected - from;
+  });
+  socket.once("secureConnect", () => {
+    timings.tlsMs = performance.now() - connected;
+  });
 }
 
 /** What OpenSSL cannot read fails here, before anything is sent. */

@@ -183,6 +183,7 @@ describe("limits", () => {
 describe("followRedirect", () => {
   const hop = (url: string) => ({
     target: readTarget(url),
+    own: false,
     request: { method: "GET", path: "/", headers: {}, body: null },
   });
   it("refuses to go from https to http", () => {

@@ -36,7 +36,10 @@ export function isRedirect(
 /** A request and where it goes. */
 export interface Hop {
   readonly target: Target;
+  /** Without the credentials of a connection: they are put on anew for each hop that may have them. */
   readonly request: OutboundRequest;
+  /** Whether neither this hop nor one before it left the origin of the call's connection. */
+  readonly own: boolean;
 }
 
 /**
@@ -44,10 +47,20 @@ export interface Hop {
  * turn POST into GET as browsers do, 307 and 308 repeat the request. The new target has yet to be
  * judged like any other.
  *
+ * @param credentialQuery members of the query that are credentials of the connection. A server that repeats the whole
+ *   query in its Location would else hand them to wherever that leads, and to whoever reads the answer's address.
  * @throws OutboundRefusedError for a Location that is not allowed or leads from https to http.
  */
-export function followRedirect(hop: Hop, status: number, location: string): Hop {
+export function followRedirect(
+  hop: Hop,
+  status: number,
+  location: string,
+  credentialQuery: ReadonlySet<string> | null = null,
+): Hop {
   const target = readTarget(location, hop.target.url);
+  for (const name of credentialQuery ?? []) {
+    if (target.url.searchParams.has(name)) target.url.searchParams.delete(name);
+  }
   if (hop.target.secure && !target.secure) {
     throw new OutboundRefusedError(
       `a redirect from ${hop.target.url.host} leads from https to http`,
@@ -67,6 +80,7 @@ export function followRedirect(hop: Hop, status: number, location: string): Hop 
   );
   return {
     target,
+    own: hop.own && sameOrigin,
     request: {
       method: becomesGet ? "GET" : method,
       path: target.url.pathname + target.url.search,

@@ -1,9 +1,17 @@
+import { tlsOfConnection } from "./auth/tls-of-connection.ts";
 import { isInvalidRequest } from "./call-errors.ts";
+import { type CallEnd } from "./call-end.ts";
 import { type ConnectGuard } from "./connect-guard.ts";
-import { MAX_IDLE_MS, type Connection, type ConnectionPool } from "./connection-pool.ts";
-import { exchange, type Answer, type ExchangeOptions } from "./exchange.ts";
-import { type OpenSocket } from "./open-socket.ts";
-import { type Hop } from "./redirect.ts";
+import {
+  MAX_IDLE_MS,
+  type ConnectionPool,
+  type PooledSocket,
+  type PoolKey,
+} from "./connection-pool.ts";
+import { exchange, type Answer, type ExchangeWatcher, type OutboundRequest } from "./exchange.ts";
+import { type OpenSocket, type SocketTimings } from "./open-socket.ts";
+import { type Connection } from "./ports.ts";
+import { type Target } from "./target.ts";
 
 /** What the clients of one process share. */
 export interface Connecting {
@@ -15,17 +23,26 @@ export interface Connecting {
   readonly certificateAuthorities?: readonly string[] | undefined;
 }
 
-/** Counts what went over the wire for one hop, also when it ends in an error. */
-export interface Traffic {
+/** What went over the wire for one hop, and the parts of its time, also when it ends in an error. */
+export interface Traffic extends SocketTimings {
   sent: number;
   received: number;
+  /** Whether the first byte of the request was handed over; the watcher says so. */
+  sending: boolean;
+  dnsMs: number | null;
 }
 
-export interface SendHopOptions extends Pick<ExchangeOptions, "signal" | "planBody" | "onSending"> {
-  readonly hop: Hop;
+export interface SendHopOptions {
+  readonly target: Target;
+  /** With the credentials, if it has any. */
+  readonly request: OutboundRequest;
+  /** The connection whose certificates and times count; null for an address that is not on its origin. */
+  readonly connection: Connection | null;
   /** Whether the request may have its effect twice. */
   readonly repeatable: boolean;
   readonly traffic: Traffic;
+  readonly end: CallEnd;
+  readonly watcher: ExchangeWatcher;
 }
 
 /**
@@ -40,52 +57,52 @@ const FRESH_IDLE_MS = 1000;
  */
 export async function sendHop(connecting: Connecting, options: SendHopOptions): Promise<Answer> {
   const { pool } = connecting;
-  const { hop, signal, traffic } = options;
+  const { target, request, end, traffic } = options;
+  const key: PoolKey = { origin: target.url.origin, connection: options.connection };
   for (;;) {
-    const connection =
-      pool.take(hop.target, options.repeatable ? MAX_IDLE_MS : FRESH_IDLE_MS) ??
-      (await connect(connecting, hop, signal));
-    const { socket } = connection;
-    const [readBefore, writtenBefore] = [socket.bytesRead, socket.bytesWritten];
-    let sending = false;
+    const pooled =
+      pool.take(key, options.repeatable ? MAX_IDLE_MS : FRESH_IDLE_MS) ??
+      (await connect(connecting, key, options));
+    const { socket } = pooled;
+    const readBefore = socket.bytesRead;
+    const writtenBefore = socket.bytesWritten;
     let reusable = false;
+    traffic.sending = false;
     try {
-      const answer = await exchange({
-        connection,
-        request: hop.request,
-        signal,
-        planBody: options.planBody,
-        onSending() {
-          sending = true;
-          options.onSending();
-        },
-      });
+      const answer = await exchange(pooled, request, end, options.watcher);
       reusable = answer.reusable;
       return answer;
     } catch (error) {
-      const stale = connection.reused && !sending && !isInvalidRequest(error);
-      if (!stale || signal.aborted) throw error;
+      const stale = pooled.reused && !traffic.sending && !isInvalidRequest(error);
+      if (!stale || end.over) throw error;
     } finally {
       traffic.received += socket.bytesRead - readBefore;
       traffic.sent += socket.bytesWritten - writtenBefore;
-      if (reusable) pool.release(connection);
-      else pool.discard(connection);
+      if (reusable) pool.release(pooled);
+      else pool.discard(pooled);
     }
   }
 }
 
 async function connect(
   connecting: Connecting,
-  { target }: Hop,
-  signal: AbortSignal,
-): Promise<Connection> {
+  key: PoolKey,
+  { target, connection, end, traffic }: SendHopOptions,
+): Promise<PooledSocket> {
+  const { signal } = end;
+  const from = performance.now();
   const addresses = await connecting.guard.addressesFor(target, signal);
+  if (target.address === null) traffic.dnsMs = performance.now() - from;
+  const { certificateAuthorities } = connecting;
   const socket = await connecting.open({
     target,
     addresses,
-    timeoutMs: connecting.connectTimeoutMs,
+    timeoutMs: connection?.timeouts.connectMs ?? connecting.connectTimeoutMs,
     signal,
-    certificateAuthorities: connecting.certificateAuthorities,
+    timings: traffic,
+    ...(connection === null
+      ? { certificateAuthorities }
+      : tlsOfConnection(connection.tls, certificateAuthorities)),
   });
-  return connecting.pool.adopt(target, socket);
+  return connecting.pool.adopt(key, socket);
 }

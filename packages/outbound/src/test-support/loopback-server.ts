@@ -15,6 +15,8 @@ export interface LoopbackServer {
   open(): number;
   /** Ends when no connection is open. */
   allClosed(): Promise<void>;
+  /** Ends when no more than so many are open. */
+  closedDownTo(count: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,16 +34,20 @@ export function startTcp(onSocket: (socket: Socket) => void): Promise<LoopbackSe
 export async function startServer(server: Server | HttpServer): Promise<LoopbackServer> {
   const sockets = new Set<Socket>();
   let connections = 0;
-  let waiting: (() => void)[] = [];
+  let waiting: { readonly count: number; resolve(): void }[] = [];
+  const closedDownTo = (count: number): Promise<void> => {
+    if (sockets.size <= count) return Promise.resolve();
+    return new Promise((resolve) => waiting.push({ count, resolve }));
+  };
   server.on("connection", (socket: Socket) => {
     connections++;
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => {
       sockets.delete(socket);
-      if (sockets.size > 0) return;
-      for (const resolve of waiting) resolve();
-      waiting = [];
+      const reached = waiting.filter(({ count }) => sockets.size <= count);
+      waiting = waiting.filter((each) => !reached.includes(each));
+      for (const { resolve } of reached) resolve();
     });
   });
   server.listen(0, "127.0.0.1");
@@ -54,12 +60,8 @@ export async function startServer(server: Server | HttpServer): Promise<Loopback
     origin: `http://127.0.0.1:${port}`,
     connections: () => connections,
     open: () => sockets.size,
-    async allClosed() {
-      if (sockets.size === 0) return;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      waiting.push(resolve);
-      await promise;
-    },
+    allClosed: () => closedDownTo(0),
+    closedDownTo,
     async close() {
       const closed = once(server, "close");
       server.close();

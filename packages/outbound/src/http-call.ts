@@ -1,0 +1,162 @@
+import { setTimeout as pause } from "node:timers/promises";
+
+import { CallEnd } from "./call-end.ts";
+import { callTimeoutMs } from "./call-timeout.ts";
+import { type ConnectionUrls } from "./connection-url.ts";
+import { OutboundRefusedError } from "./errors.ts";
+import { type HttpRequestOptions, type HttpResponse } from "./http-client.ts";
+import { HttpTry } from "./http-try.ts";
+import { type Connection } from "./ports.ts";
+import { prepareRequest } from "./prepare-request.ts";
+import { recordCall } from "./record-call.ts";
+import { type Hop } from "./redirect.ts";
+import { waitBeforeRetry } from "./retry-in-attempt.ts";
+import { type Connecting } from "./send-hop.ts";
+import { type CallScope } from "./scope.ts";
+import { readTarget } from "./target.ts";
+import { CallTimeUp, timeoutError } from "./time-up.ts";
+
+/** A connection and where it leads. */
+export interface Route {
+  readonly connection: Connection;
+  readonly urls: ConnectionUrls;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_MAX_RESPONSE_BYTES = 5 * 1024 * 1024;
+
+/** One call of an engine: its tries, which differ in nothing but their time and their credentials. */
+export class HttpCall {
+  readonly connecting: Connecting;
+  readonly scope: CallScope;
+  readonly options: HttpRequestOptions;
+  readonly step: string;
+  readonly cap: number;
+  /** By `performance.now()`; Infinity where only each try is bounded. */
+  readonly startedAt = performance.now();
+  route: Route | null = null;
+  #connectionId: string | null = null;
+  /** What the engine said; a call through a connection has no time of its own unless it does. */
+  readonly #timeoutMs: number | undefined;
+
+  /** @throws RangeError for a timeout that is none */
+  constructor(connecting: Connecting, scope: CallScope, options: HttpRequestOptions, step: string) {
+    this.connecting = connecting;
+    this.scope = scope;
+    this.options = options;
+    this.step = step;
+    this.cap = options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
+    this.#timeoutMs = options.timeout === undefined ? undefined : callTimeoutMs(options.timeout);
+  }
+
+  /** The time of the whole call, in milliseconds. */
+  get timeoutMs(): number {
+    if (this.#timeoutMs !== undefined) return this.#timeoutMs;
+    return this.route === null ? DEFAULT_TIMEOUT_MS : Number.POSITIVE_INFINITY;
+  }
+
+  /** What is left of it. */
+  get remainingMs(): number {
+    return this.startedAt + this.timeoutMs - performance.now();
+  }
+
+  /** Makes the call through a connection, once `find` has it. */
+  async through(
+    id: string,
+    find: (id: string) => Promise<Route>,
+    url: string,
+  ): Promise<HttpResponse> {
+    this.#connectionId = id;
+    const end = new CallEnd(this.scope.signal);
+    if (this.#timeoutMs !== undefined) end.within(this.#timeoutMs, new CallTimeUp());
+    try {
+      return await this.run(url, await end.race(find(id)));
+    } catch (error) {
+      if (this.route === null) {
+        this.#recordRefusal(error);
+        if (error instanceof CallTimeUp) {
+          throw timeoutError(`connection ${id}`, error, this.timeoutMs, true);
+        }
+      }
+      throw error;
+    } finally {
+      end.stop();
+    }
+  }
+
+  /** Makes the call: one try, and those that follow from the connection's policy. */
+  async run(url: string, route: Route | null): Promise<HttpResponse> {
+    this.route = route;
+    const first = this.recordingRefusal(() => this.#firstHop(url));
+    const policy = route?.connection.retry ?? null;
+    let stale: string | null = null;
+    for (let number = 1, retries = 0; ; number++) {
+      const current: HttpTry = new HttpTry(this, first, number, stale);
+      try {
+        return await current.run();
+      } catch (error) {
+        // Once, and not one of the retries: the token was out of date, and the other side did nothing.
+        if (stale === null && current.refusedToken !== null) {
+          stale = current.refusedToken;
+          continue;
+        }
+        const wait = waitBeforeRetry({
+          error,
+          acted: current.acted,
+          retries,
+          policy,
+          blockedBy: route === null ? null : `connection:${route.connection.id}`,
+          remainingMs: this.remainingMs,
+        });
+        retries++;
+        await this.#pause(wait);
+      }
+    }
+  }
+
+  /** A hop that is refused before it is one gets its row too, with what is known of it. */
+  recordingRefusal(makeHop: () => Hop): Hop {
+    try {
+      return makeHop();
+    } catch (error) {
+      this.#recordRefusal(error);
+      throw error;
+    }
+  }
+
+  #firstHop(url: string): Hop {
+    const { route, options, scope, step } = this;
+    const target = route === null ? readTarget(url) : route.urls.target(url);
+    const headers = route?.connection.headers ?? null;
+    const request = prepareRequest(options, scope, step, headers);
+    route?.urls.allowMethod(request.method);
+    const path = target.url.pathname + target.url.search;
+    return { target, own: route !== null, request: { ...request, path } };
+  }
+
+  #recordRefusal(error: unknown): void {
+    if (!(error instanceof OutboundRefusedError)) return;
+    recordCall(this.scope, this.step, {
+      connection: this.#connectionId,
+      method: /^[A-Za-z]{1,32}$/.exec(this.options.method ?? "GET")?.[0].toUpperCase() ?? "",
+      host: "",
+      path: "",
+      status: null,
+      error_code: error.code,
+      started_at: new Date().toISOString(),
+      duration_ms: 0,
+      bytes_sent: 0,
+      bytes_received: 0,
+      idempotency_key: null,
+    });
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.scope;
+    try {
+      await pause(ms, undefined, { signal });
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    }
+  }
+}

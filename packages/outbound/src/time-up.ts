@@ -1,0 +1,23 @@
+import { TimeoutError } from "./errors.ts";
+
+/** Why a try ends when its time is over: the whole call's, or one that the connection gives to each try. */
+export class CallTimeUp extends Error {
+  override name = "CallTimeUp";
+  readonly what: "call" | "try" | "first byte";
+
+  constructor(what: CallTimeUp["what"] = "call") {
+    super("time is up");
+    this.what = what;
+  }
+}
+
+/** The error of a call that ran out of `ms` milliseconds, in this package's words. */
+export function timeoutError(
+  what: string,
+  { what: limit }: CallTimeUp,
+  ms: number,
+  retryable: boolean,
+): TimeoutError {
+  const missing = limit === "first byte" ? "no answer began" : "no whole answer";
+  return new TimeoutError(`${what}: ${missing} within ${ms} ms`, { retryable });
+}
