@@ -4,6 +4,7 @@
  */
 export const builtInEngineModules: readonly string[] = [
   "./analyze-table/engine.ts",
+  "./connection-test/engine.ts",
   "./echo/engine.ts",
   "./http-request/engine.ts",
   "./transform-jsonata/engine.ts",

@@ -88,6 +88,17 @@ function readerFor({ document, inputs, startedAt }: World, engine: string): Sche
           return fc.constantFrom("1m", "1ms", "900ms", "30s", "1h");
         case "overlap":
           return fc.constantFrom("0s", "1ms", "1h", "7d");
+        // Nothing is to leave the machine: the door refuses these.
+        case "base_url":
+          return fc.constantFrom(
+            "https://127.0.0.1:9/v2",
+            "http://localhost",
+            "grpcs://127.0.0.1:9",
+            "wss://127.0.0.1:9/feed",
+            "smtps://127.0.0.1",
+          );
+        case "token_url":
+          return fc.constant("https://127.0.0.1:9/token");
         case "expires_at":
           return fc.oneof(fc.constant(null), timesFrom(startedAt));
         default:
@@ -119,6 +130,8 @@ function parameterValues(
           : from(world.executions);
     case "key_id":
       return from(world.keys);
+    case "connection_id":
+      return from(world.connections);
     case "cursor":
       return from(world.cursorsOf(operation.path));
     case "engine":

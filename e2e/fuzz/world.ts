@@ -24,6 +24,7 @@ export interface World {
   /** Those of them that can still be canceled, more likely than not. */
   readonly open: Pool;
   readonly keys: Pool;
+  readonly connections: Pool;
   readonly etags: Pool;
   /** Cursors that a list has given out, by the list's path. */
   cursorsOf(path: string): Pool;
@@ -64,6 +65,7 @@ export async function makeWorld(deployment: Deployment, databaseUrl: string): Pr
     executions: makePool(),
     open: makePool(),
     keys: makePool(),
+    connections: makePool(),
     etags: makePool(),
     cursorsOf(path) {
       const pool = cursors.get(path) ?? makePool();
@@ -75,6 +77,7 @@ export async function makeWorld(deployment: Deployment, databaseUrl: string): Pr
   };
   await seedExecutions(world);
   await seedKeys(world, plane);
+  await seedConnections(world, plane);
   return world;
 }
 
@@ -112,6 +115,15 @@ async function seedKeys({ keys }: World, plane: Client): Promise<void> {
     const { id } = await plane.keys.create({ name });
     keys.add(id);
     if (name === "revoked") await plane.keys.revoke(id);
+  }
+}
+
+/** No call of theirs leaves: what they lead to is refused by the door. */
+async function seedConnections({ connections }: World, plane: Client): Promise<void> {
+  const auth = { type: "bearer", token: "a-token-that-is-shown-nowhere" } as const;
+  for (const id of ["first", "second", "third"]) {
+    await plane.connections.create({ id, kind: "http", base_url: "https://127.0.0.1:9/v2", auth });
+    connections.add(id);
   }
 }
 

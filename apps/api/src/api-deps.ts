@@ -7,6 +7,7 @@ import type { ExecutionReader } from "@tl-engine/shared/executions/read.ts";
 import type { Submitter } from "@tl-engine/shared/executions/submit.ts";
 import type { Watcher } from "@tl-engine/shared/executions/watch.ts";
 import type { RateLimiter } from "@tl-engine/shared/rate-limit/rate-limiter.ts";
+import type { SecretBox } from "@tl-engine/shared/secrets/secret-box.ts";
 import type { Signals } from "@tl-engine/shared/signals/signals.ts";
 import type { CheckInput } from "./input-validator.ts";
 import type { VerifyToken } from "./verify-token.ts";
@@ -53,6 +54,8 @@ export interface ApiDeps {
   watcher: Watcher;
   catalogue: Catalogue;
   limiter: RateLimiter;
+  /** Seals what is kept secret; null without TL_SECRET_KEY. */
+  secretBox: SecretBox | null;
   /** @returns null for a key that is mistyped, unknown, off, revoked or expired */
   verifyKey(key: string): Promise<ProgramCaller | null>;
   verifyToken: VerifyToken;

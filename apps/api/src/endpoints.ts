@@ -1,17 +1,22 @@
 import type { Endpoint } from "./endpoint.ts";
 import { cancelExecution } from "./routes/cancel-execution.ts";
+import { changeConnection } from "./routes/change-connection.ts";
 import { changeKey } from "./routes/change-key.ts";
+import { createConnection } from "./routes/create-connection.ts";
 import { createKey } from "./routes/create-key.ts";
+import { deleteConnection } from "./routes/delete-connection.ts";
 import { docsAsset, docsPage } from "./routes/docs.ts";
 import { engineStatus } from "./routes/engine-status.ts";
 import { enginesMetrics } from "./routes/engines-metrics.ts";
 import { enginesStatus } from "./routes/engines-status.ts";
 import { executeAnyEngine } from "./routes/execute-any-engine.ts";
 import { executeEngine } from "./routes/execute-engine.ts";
+import { getConnection } from "./routes/get-connection.ts";
 import { getEngine } from "./routes/get-engine.ts";
 import { getExecution } from "./routes/get-execution.ts";
 import { getKey } from "./routes/get-key.ts";
 import { healthz } from "./routes/healthz.ts";
+import { listConnections } from "./routes/list-connections.ts";
 import { listEngines } from "./routes/list-engines.ts";
 import { listOwnExecutions } from "./routes/list-executions.ts";
 import { listKeys } from "./routes/list-keys.ts";
@@ -19,6 +24,7 @@ import { openapiJson } from "./routes/openapi-json.ts";
 import { readyz } from "./routes/readyz.ts";
 import { rerollKey } from "./routes/reroll-key.ts";
 import { revokeKey } from "./routes/revoke-key.ts";
+import { testConnection } from "./routes/test-connection.ts";
 
 /** Every endpoint that is served; the document, the 404s and the 405s are made of this list. */
 export const endpoints: readonly Endpoint[] = [
@@ -38,6 +44,12 @@ export const endpoints: readonly Endpoint[] = [
   changeKey,
   revokeKey,
   rerollKey,
+  createConnection,
+  listConnections,
+  getConnection,
+  changeConnection,
+  deleteConnection,
+  testConnection,
   openapiJson,
   docsPage,
   docsAsset,

@@ -69,6 +69,9 @@ export const engineIdParameter = z.object({
 });
 export const executionIdParameter = z.object({ execution_id: idParameter("An execution's id") });
 export const keyIdParameter = z.object({ key_id: idParameter("A key's id") });
+export const connectionIdParameter = z.object({
+  connection_id: idParameter("A connection's id"),
+});
 
 /** Query members of a list. */
 export const pageQuery = {

@@ -35,6 +35,7 @@ export function openapiText(endpoints: readonly Endpoint[]): string {
       { name: "Executions", description: "Submit, read and cancel executions" },
       { name: "Engines", description: "What can be executed, its state and its figures" },
       { name: "Keys", description: "Programs' keys; tl-plane alone" },
+      { name: "Connections", description: "Ways to reach outside systems; tl-plane alone" },
       { name: "Service", description: "Probes and this document" },
     ],
   });

@@ -26,6 +26,7 @@ import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
 import { openRateLimiter } from "@tl-engine/shared/rate-limit/open-rate-limiter.ts";
 import { openRedis } from "@tl-engine/shared/redis/open-redis.ts";
 import { impatientRedisOptions } from "@tl-engine/shared/redis/redis-options.ts";
+import { openSecretBox } from "@tl-engine/shared/secrets/open-secret-box.ts";
 import { openSignals } from "@tl-engine/shared/signals/open-signals.ts";
 import { createAnswerReport } from "./answer-report.ts";
 import { createApp } from "./app.ts";
@@ -150,6 +151,7 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     watcher,
     catalogue,
     limiter,
+    secretBox: openSecretBox(config),
     verifyKey: (key) => keys.verify(key),
     verifyToken: tokenVerifier(config),
     checkInput: createInputCheck(),

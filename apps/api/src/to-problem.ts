@@ -1,6 +1,14 @@
+import {
+  ConnectionExistsError,
+  ConnectionInvalidError,
+  ConnectionNotFoundError,
+} from "@tl-engine/shared/connections/connection-errors.ts";
 import { isBadValue, isUnavailable } from "@tl-engine/shared/db/error-class.ts";
 import { KeyNotFoundError, KeyRevokedError } from "@tl-engine/shared/keys/key-errors.ts";
+import { NoSecretKeyError } from "@tl-engine/shared/secrets/secret-errors.ts";
 import { HTTPException } from "hono/http-exception";
+import { invalidBody } from "./body-errors.ts";
+import { connectionNotFound } from "./connection-id.ts";
 import { Refusal } from "./problem.ts";
 
 /** How long a caller should wait before he tries again after a 503, seconds. */
@@ -29,6 +37,12 @@ export function toProblem(error: unknown): Refusal | null {
   if (error instanceof KeyRevokedError) {
     return new Refusal("key_revoked", "The key is revoked for good; create another one");
   }
+  if (error instanceof ConnectionNotFoundError) return connectionNotFound();
+  if (error instanceof ConnectionExistsError) {
+    return new Refusal("connection_exists", error.message);
+  }
+  if (error instanceof ConnectionInvalidError) return invalidBody(error.errors);
+  if (error instanceof NoSecretKeyError) return unavailable(error.message);
   if (isUnavailable(error)) return unavailable();
   // A value that passed the door and that Postgres refuses all the same: the caller's, not ours.
   if (isBadValue(error)) {

@@ -131,6 +131,33 @@ test("engines, one engine, their state and figures", async () => {
   expect(api.requests.at(-1)?.query).toEqual({ engine: "a,b" });
 });
 
+test("connections: create, list, get, change, test, delete", async () => {
+  const crm = { id: "crm", kind: "http" };
+  const path = "/api/v1/connections";
+  const tested = { ok: true, status: 200, duration_ms: 3, error: null, execution_id: "e" };
+  api.on(`POST ${path}`, { status: 201, json: crm });
+  api.on(`GET ${path}`, { status: 200, json: { connections: [crm], next_cursor: null } });
+  api.on(`GET ${path}/crm`, { status: 200, json: crm });
+  api.on(`PATCH ${path}/crm`, { status: 200, json: { ...crm, is_active: false } });
+  api.on(`POST ${path}/crm/test`, { status: 200, json: tested });
+  api.on(`DELETE ${path}/crm`, { status: 204 });
+  const wanted = { id: "crm", kind: "http", base_url: "https://x" } as const;
+  expect(await client.connections.create(wanted)).toEqual(crm);
+  expect(await client.connections.list()).toEqual([crm]);
+  expect(await client.connections.get("crm")).toEqual(crm);
+  expect((await client.connections.change("crm", { is_active: false })).is_active).toBe(false);
+  expect(await client.connections.test("crm", { path: "/health" })).toEqual(tested);
+  expect(await client.connections.delete("crm")).toBeUndefined();
+  expect(api.requests.map((r) => r.json)).toEqual([
+    wanted,
+    undefined,
+    undefined,
+    { is_active: false },
+    { path: "/health" },
+    undefined,
+  ]);
+});
+
 describe("keys", () => {
   test("create, list, get, change, revoke, reroll", async () => {
     const key = { id: "k1", name: "billing" };

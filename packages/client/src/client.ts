@@ -1,3 +1,4 @@
+import { createConnectionsClient, type ConnectionsClient } from "./connections.ts";
 import { credentialHeaders, type Credential } from "./credential.ts";
 import type { Accepted, EngineRef, Execution, InputOf, OutputOf } from "./engine-contract.ts";
 import { execute, type ExecuteOptions } from "./execute.ts";
@@ -54,6 +55,7 @@ export interface Client {
   /** Figures of the engines named, or of all; needs the scope `metrics:read`. */
   metrics(options?: CallOptions & { engines?: readonly string[] }): Promise<EngineMetrics[]>;
   readonly keys: KeysClient;
+  readonly connections: ConnectionsClient;
 }
 
 /**
@@ -117,6 +119,7 @@ export function createClient(options: ClientOptions): Client {
       return (answer.body as { engines: EngineMetrics[] }).engines;
     },
     keys: createKeysClient(http),
+    connections: createConnectionsClient(http),
   };
 }
 

@@ -5,6 +5,7 @@ export type { WaitOptions } from "./wait-until-done.ts";
 export type { DurationLike, SubmitSettings } from "./submit-body.ts";
 export type { ExecutionBatch, IncludePart, ReadOptions } from "./read-status.ts";
 export type { ExecutionPages, ListFilters } from "./list-executions.ts";
+export type { ConnectionsClient } from "./connections.ts";
 export type { CallOptions, KeysClient } from "./keys.ts";
 export type { RetryOptions } from "./retry.ts";
 export {
@@ -28,7 +29,11 @@ export {
 } from "./errors.ts";
 export type {
   Attempt,
+  ChangeConnectionBody,
   ChangeKey,
+  Connection,
+  ConnectionTestResult,
+  CreateConnectionBody,
   CreateKey,
   EngineDetail,
   EngineMetrics,

@@ -1,13 +1,16 @@
 import { z } from "zod";
-import { fieldValuePattern, headerNameSchema } from "./connection-header.ts";
+import { headerNameSchema, isFieldValue } from "./connection-header.ts";
 
 const given = (text: z.ZodString) => text.min(1, "must not be empty");
 /** Texts that are sent as they are; control characters would end them early or open a new line. */
 const plainText = (max: number) =>
-  given(z.string().max(max)).regex(/^[^\p{Cc}]*$/u, "must not hold control characters");
+  given(z.string().max(max)).refine(
+    (text) => !/\p{Cc}/u.test(text),
+    "must not hold control characters",
+  );
 const secretText = (max = 8192) => plainText(max).meta({ writeOnly: true });
-const fieldValue = given(z.string().max(8192)).regex(
-  fieldValuePattern,
+const fieldValue = given(z.string().max(8192)).refine(
+  isFieldValue,
   "must be visible Latin-1 text without spaces around it",
 );
 

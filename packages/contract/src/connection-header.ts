@@ -3,7 +3,12 @@ import { z } from "zod";
 /** RFC 9110, 5.6.2. */
 const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
 /** RFC 9110, 5.5: visible ASCII, spaces and tabs within, Latin-1. */
-export const fieldValuePattern = /^(?![ \t])[\t\u0020-\u007e\u0080-\u00ff]*(?<![ \t])$/;
+const fieldValue = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
+
+/** Whether a header can carry a value as it is: spaces around it would be lost. */
+export function isFieldValue(value: string): boolean {
+  return fieldValue.test(value) && value === value.replaceAll(/^[ \t]+|[ \t]+$/g, "");
+}
 
 /** Set by the HTTP connection itself: given by somebody they would split or redirect what is sent. */
 const connectionsOwn: ReadonlySet<string> = new Set([
@@ -61,7 +66,7 @@ export const connectionHeadersSchema = z
           'carries a credential, which would be shown here; put it into auth, such as {"type":"api_key","in":"header","name":"…","value":"…"}',
         );
       } else if (seen.has(lower)) refuse(name, "is given twice; names know no case");
-      else if (!fieldValuePattern.test(value)) {
+      else if (!isFieldValue(value)) {
         refuse(name, "must be visible Latin-1 text without spaces around it");
       }
       seen.add(lower);

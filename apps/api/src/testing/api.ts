@@ -8,6 +8,7 @@ import { createKeyVerifier } from "@tl-engine/shared/keys/verify-key.ts";
 import { silentLog } from "@tl-engine/shared/log/log.ts";
 import { registerProcess } from "@tl-engine/shared/process/registry.ts";
 import { openRateLimiter } from "@tl-engine/shared/rate-limit/open-rate-limiter.ts";
+import { createSecretBox } from "@tl-engine/shared/secrets/secret-box.ts";
 import { openStack, type Stack } from "@tl-engine/shared/testing/stack.ts";
 import type { CreateKey } from "@tl-engine/contract";
 import { SignJWT } from "jose";
@@ -20,6 +21,7 @@ import { tokenVerifier } from "../verify-token.ts";
 import { testEngines } from "./engines.ts";
 
 export const planeKey = "plane-5f0c1d7b9a8e4f6032d1c4b7a9e8f605";
+export const secretKey = "pk3VZ1Yx0n9fJ2cQ7hLw8sTtUe4RaMbGdKiNoPqSu6w=";
 export const jwtSecret = "jwt-0c9d7f3b5a1e8642907f1c3d5b8a6e42";
 
 const settings: ApiSettings = {
@@ -128,6 +130,7 @@ export async function openTestApi({
     watcher,
     catalogue,
     limiter,
+    secretBox: createSecretBox([secretKey]),
     verifyKey: (key) => keys.verify(key),
     verifyToken: tokenVerifier({
       jwt: { kind: "secret", secret: jwtSecret },

@@ -11,7 +11,14 @@ export function judgeHmac(
   secrets: string | readonly string[] | undefined,
 ): ProblemError[] {
   const errors: ProblemError[] = [];
+  const all = [secrets ?? []].flat();
   if (given.scheme === "sha256") {
+    if (all.length > 1) {
+      errors.push({
+        pointer: "/auth/signing_secrets/1",
+        detail: "must be left out: receivers of sha256 compare one signature",
+      });
+    }
     if (given.header === undefined) {
       errors.push({
         pointer: "/auth/header",
@@ -28,7 +35,7 @@ export function judgeHmac(
       });
     }
   }
-  for (const [index, secret] of [secrets ?? []].flat().entries()) {
+  for (const [index, secret] of all.entries()) {
     const bytes = Buffer.from(secret.slice("whsec_".length), "base64").length;
     if (!standardSecret.test(secret) || bytes < 24 || bytes > 64) {
       errors.push({

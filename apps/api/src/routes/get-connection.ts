@@ -1,0 +1,30 @@
+import { createRoute } from "@hono/zod-openapi";
+import { connectionSchema } from "@tl-engine/contract";
+import { getConnection as get } from "@tl-engine/shared/connections/get-connection.ts";
+import { connectionIdOfPath } from "../connection-id.ts";
+import type { Endpoint } from "../endpoint.ts";
+import { connectionIdParameter, json, planeCredential, problemsOf } from "../openapi-parts.ts";
+import { readQuery } from "../query.ts";
+
+/** GET /api/v1/connections/{connection_id} */
+export const getConnection: Endpoint = {
+  route: createRoute({
+    method: "get",
+    path: "/api/v1/connections/{connection_id}",
+    operationId: "getConnection",
+    summary: "A connection",
+    tags: ["Connections"],
+    security: planeCredential,
+    request: { params: connectionIdParameter },
+    responses: {
+      200: json("The connection, without its secrets", connectionSchema),
+      ...problemsOf("connection_not_found"),
+    },
+  }),
+  access: "connections:admin",
+  async handle(c, { db }) {
+    const connection = await get(db, connectionIdOfPath(c));
+    readQuery(c, []);
+    return c.json(connection);
+  },
+};
