@@ -1,5 +1,6 @@
 import type { StartedExecution } from "@tl-engine/shared/executions/start.ts";
 import type { Settler } from "@tl-engine/shared/executions/settle.ts";
+import type { Settlement } from "@tl-engine/shared/executions/settlement.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import { asError } from "./host/as-error.ts";
 import type { RunEnd } from "./host/run.ts";
@@ -7,7 +8,14 @@ import { judge, type Verdict } from "./outcome.ts";
 import type { ServedEngine } from "./served-engine.ts";
 
 /** How an attempt ended, in the words of the log and the metrics. */
-export type AttemptOutcome = "succeeded" | "failed" | "retry" | "canceled" | "given_back" | "stale";
+export type AttemptOutcome =
+  | "succeeded"
+  | "failed"
+  | "retry"
+  | "parked"
+  | "canceled"
+  | "given_back"
+  | "stale";
 
 /** Records how a run ended, and tells whoever has to know. Never throws. */
 export type Conclude = (
@@ -48,6 +56,11 @@ export function createConclude(options: ConcludeOptions): Conclude {
       if (heldBack === null) options.dueIn(settlement.delayMs);
       else void release(settlement.id, settlement.dispatch + 1, heldBack);
       return "retry";
+    }
+    if (status === "queued" && settlement.outcome === "parked") {
+      // Without a time its circuit says when.
+      if (settlement.delayMs !== null) options.dueIn(settlement.delayMs);
+      return "parked";
     }
     return status === "succeeded" || status === "failed" || status === "canceled"
       ? status
@@ -93,9 +106,7 @@ export function createConclude(options: ConcludeOptions): Conclude {
             retryable: failure.retryable,
             err: asError(failure.detail, stack),
           }),
-      ...(verdict.kind === "settle" && verdict.settlement.outcome === "retry"
-        ? { retry_in_ms: verdict.settlement.delayMs }
-        : {}),
+      ...(verdict.kind === "settle" ? whatFollows(verdict.settlement) : {}),
     };
     try {
       const outcome = await carryOut(verdict);
@@ -110,10 +121,22 @@ export function createConclude(options: ConcludeOptions): Conclude {
       if (engine.descriptor.policy.concurrency !== null) options.placeFreed(engine);
       const line = { ...fields, outcome };
       if (outcome === "succeeded" || outcome === "canceled") log.info(line, "attempt ended");
-      else log.warn(line, "attempt ended");
+      else log.warn(line, outcome === "parked" ? "attempt parked" : "attempt ended");
     } catch (error) {
       // Past its deadline the reconciler ends it.
       log.error({ ...fields, err: error }, "the end of an attempt could not be recorded");
     }
+  };
+}
+
+/** For the log: when it goes on, and what it waits for. */
+function whatFollows(settlement: Settlement): object {
+  if (settlement.outcome === "retry") return { retry_in_ms: settlement.delayMs };
+  if (settlement.outcome !== "parked") return {};
+  const { reason, delayMs, blockedBy } = settlement;
+  return {
+    reason,
+    ...(delayMs === null ? {} : { retry_in_ms: delayMs }),
+    ...(blockedBy === null ? {} : { blocked_by: blockedBy }),
   };
 }

@@ -1,3 +1,4 @@
+import type { Park } from "@tl-engine/outbound";
 import { expect, test } from "vitest";
 import { backoffMs, judge } from "./outcome.ts";
 
@@ -44,6 +45,27 @@ test("an engine's own delay goes before the backoff, within a day", () => {
   });
   expect(judge(later(1e15), execution, backoff, 0)).toMatchObject({
     settlement: { delayMs: 86_400_000 },
+  });
+});
+
+test("what the outside is not ready for is parked, its attempt uncounted, also the last one", () => {
+  const waits = (park: Park) => ({ ...threw, failure: { ...failure, retryAfterMs: 5, park } });
+  const circuit = { reason: "circuit_open", delayMs: null, blockedBy: "connection:crm" } as const;
+  expect(judge(waits(circuit), { ...execution, attempt: 3 }, backoff, 0)).toEqual({
+    kind: "settle",
+    settlement: { id: "e", dispatch: 3, attempt: 3, outcome: "parked", failure, ...circuit },
+    heldBack: null,
+  });
+  const later = { reason: "retry_after", delayMs: 1e15, blockedBy: null } as const;
+  expect(judge(waits(later), execution, backoff, 0)).toMatchObject({
+    settlement: { outcome: "parked", reason: "retry_after", delayMs: 86_400_000, blockedBy: null },
+  });
+  // Its own end goes before: the time it had is over, or it is no longer this worker's.
+  expect(judge({ ...waits(circuit), aborted: "timeout" }, execution, backoff, 0)).toMatchObject({
+    settlement: { outcome: "retry", failure: { code: "timeout" } },
+  });
+  expect(judge({ ...waits(circuit), aborted: "lost" }, execution, backoff, 0)).toMatchObject({
+    kind: "give_back",
   });
 });
 

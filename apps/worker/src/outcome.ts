@@ -1,4 +1,5 @@
 import { formatDuration } from "@tl-engine/contract";
+import type { Park } from "@tl-engine/outbound";
 import type { EnginePolicy } from "@tl-engine/shared/catalogue/policy.ts";
 import type { StartedExecution } from "@tl-engine/shared/executions/start.ts";
 import type { Settlement } from "@tl-engine/shared/executions/settlement.ts";
@@ -45,6 +46,9 @@ export function judge(end: RunEnd, execution: Held, backoff: Backoff, random: nu
     }
     case "threw":
       if (endsHere(end.aborted)) return { kind: "give_back", alone: false, after: null };
+      if (end.failure.park !== undefined && end.aborted !== "timeout") {
+        return parked(end.failure, end.failure.park, execution);
+      }
       return failed(
         end.aborted === "timeout" ? timeoutOf(execution) : end.failure,
         null,
@@ -82,7 +86,7 @@ function failed(
   random: number,
 ): Verdict {
   const { id, dispatch, attempt, maxAttempts } = execution;
-  const { retryAfterMs, ...said } = failure;
+  const { retryAfterMs, park: _, ...said } = failure;
   if (!failure.retryable || attempt >= maxAttempts) {
     return {
       kind: "settle",
@@ -104,6 +108,27 @@ function failed(
       reason: retryAfterMs === undefined ? "retry_backoff" : "retry_after",
     },
     heldBack: lingering === null ? null : { lingering, delayMs },
+  };
+}
+
+/** The outside is not ready for it. Its run is over, so that nothing of it can overlap its next start. */
+function parked(failure: RunFailure, park: Park, execution: Held): Verdict {
+  const { id, dispatch, attempt } = execution;
+  const { retryAfterMs: _, park: __, ...said } = failure;
+  const { reason, delayMs, blockedBy } = park;
+  return {
+    kind: "settle",
+    settlement: {
+      id,
+      dispatch,
+      attempt,
+      outcome: "parked",
+      failure: said,
+      delayMs: delayMs === null ? null : Math.min(longestDelayMs, delayMs),
+      reason,
+      blockedBy,
+    },
+    heldBack: null,
   };
 }
 

@@ -37,6 +37,7 @@ export function serve(
       version,
       module,
       isolation: policy.isolation,
+      uses: policy.uses,
       memoryMib: policy.memory_mib,
       hosts,
       spareProcesses: hosts,

@@ -1,6 +1,8 @@
 import { pathToFileURL } from "node:url";
 import type { WorkerConfig } from "@tl-engine/shared/config/demand.ts";
 import { AllowListError, parseAllowList } from "@tl-engine/outbound/allow-list";
+import { OutboundRefusedError } from "@tl-engine/outbound/errors";
+import { readConnection } from "@tl-engine/shared/connections/read-connection.ts";
 import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
 import { createBacklog } from "@tl-engine/shared/executions/backlog.ts";
 import { createPostgresCanary, createRedisCanary } from "@tl-engine/shared/executions/canary.ts";
@@ -29,6 +31,7 @@ import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
 import type { Queue } from "@tl-engine/shared/queue/queue.ts";
 import { openRedis } from "@tl-engine/shared/redis/open-redis.ts";
 import { impatientRedisOptions } from "@tl-engine/shared/redis/redis-options.ts";
+import { openSecretBox } from "@tl-engine/shared/secrets/open-secret-box.ts";
 import { openSignals } from "@tl-engine/shared/signals/open-signals.ts";
 import { checkConnections } from "./check-connections.ts";
 import { chooseEngines } from "./choose-engines.ts";
@@ -39,6 +42,10 @@ import { createHostMetrics } from "./host-metrics.ts";
 import { startLiveness, type LivenessTimes } from "./liveness.ts";
 import { noteTaken } from "./note-taken.ts";
 import { offerAgain } from "./offer-again.ts";
+import { createAnswerPorts } from "./ports/answer-ports.ts";
+import { createConnectionSource } from "./ports/connection-source.ts";
+import { createMainDoor } from "./ports/main-door.ts";
+import { noAdmission } from "./ports/no-admission.ts";
 import { publishServed } from "./publish-served.ts";
 import { createReadiness } from "./readiness.ts";
 import { serve, type ServedEngine } from "./served-engine.ts";
@@ -217,6 +224,22 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       }),
     });
 
+    const door = createMainDoor(config.outboundAllow);
+    closers.push(() => door.close());
+    const ports = createAnswerPorts({
+      connections: createConnectionSource({
+        read: (id) => untilAvailable(() => readConnection(db.pool, id), { onError }),
+        box: openSecretBox(config),
+        onError,
+      }),
+      admission: noAdmission,
+      tokens: {
+        token: () => Promise.reject(new OutboundRefusedError("there are no tokens to be had here")),
+      },
+      onError,
+    });
+    signals.subscribe("connections", (id) => ports.changed(id));
+
     const taken = noteTaken(queue);
     const worker = createWorker({
       settings: config,
@@ -229,6 +252,8 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       registration,
       enqueuer,
       backlog,
+      ports,
+      secretBox: openSecretBox(config),
       metrics,
       hostMetrics,
       log,

@@ -67,6 +67,7 @@ export function createWork(options: WorkOptions): Work {
     entry.run = hosts.run({
       engine: engine.hosted,
       executionId: execution.id,
+      callerId: execution.callerId,
       attempt: execution.attempt,
       dispatch: execution.dispatch,
       inputText: execution.inputText,

@@ -7,19 +7,21 @@ import { readHeld } from "@tl-engine/shared/executions/held.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 import { makeDueReady, releaseRetries } from "@tl-engine/shared/executions/make-ready.ts";
 import { createProgressWriter } from "@tl-engine/shared/executions/progress.ts";
-import { createCallRecorder } from "@tl-engine/shared/executions/record-calls.ts";
 import { createSettler } from "@tl-engine/shared/executions/settle.ts";
 import { createStarter } from "@tl-engine/shared/executions/start.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import type { WorkerMetrics } from "@tl-engine/shared/metrics/worker-metrics.ts";
+import { createCallRecorder } from "@tl-engine/shared/outbound-log/record-calls.ts";
 import type { Registration } from "@tl-engine/shared/process/registry.ts";
 import type { Consumer, Queue } from "@tl-engine/shared/queue/queue.ts";
+import type { SecretBox } from "@tl-engine/shared/secrets/secret-box.ts";
 import type { Signals } from "@tl-engine/shared/signals/signals.ts";
 import { startComparing } from "./compare-with-record.ts";
 import { createConclude } from "./conclude.ts";
 import { createFillFreedPlaces } from "./fill-freed-places.ts";
 import { createGiveBack } from "./give-back-batch.ts";
-import { createHosts } from "./host/hosts.ts";
+import type { AskPorts } from "./host/answering.ts";
+import { createHosts, type RunRequest } from "./host/hosts.ts";
 import type { HostMetrics } from "./host-metrics.ts";
 import { createInHandList } from "./in-hand.ts";
 import { putBack } from "./put-back.ts";
@@ -44,6 +46,10 @@ export interface WorkerDeps {
   registration: Registration;
   enqueuer: Enqueuer;
   backlog: Backlog;
+  /** Answers what the clients of engines ask. */
+  ports: AskPorts<RunRequest>;
+  /** Keeps requests, so that they can be sent again; null: none is kept. */
+  secretBox?: SecretBox | null;
   metrics: WorkerMetrics;
   hostMetrics: HostMetrics;
   log: Log;
@@ -111,7 +117,15 @@ export function createWorker(deps: WorkerDeps): Worker {
   const consumers: Consumer[] = [];
 
   const progress = createProgressWriter(db.pool, signals, onError);
-  const calls = createCallRecorder(db.pool, () => registration.now(), onError);
+  const { secretBox = null } = deps;
+  const calls = createCallRecorder({
+    pool: db.pool,
+    now: () => registration.now(),
+    seal: secretBox === null ? null : (plain, context) => secretBox.seal(plain, context),
+    onDropped: metrics.outbound.dropped,
+    onError,
+    log,
+  });
   const writesOf = createPending();
   const giveBack = createGiveBack({ db, enqueuer, signals, onError });
   const dueTimer = createDueTimer(
@@ -147,10 +161,13 @@ export function createWorker(deps: WorkerDeps): Worker {
         writesOf.add(executionId, written);
       },
       call(call) {
-        metrics.outboundCalls.inc({ protocol: call.protocol, result: call.error_code ?? "ok" });
-        writesOf.add(call.execution_id, calls.record(call));
+        metrics.outbound.count(call);
+        const run = inHand.get(call.execution_id)?.run?.request;
+        const whose = run && { callerId: run.callerId, engineId: run.engine.engineId };
+        writesOf.add(call.execution_id, calls.record(call, whose ?? null));
       },
     },
+    ports: deps.ports,
     onReplaced: hostMetrics.replaced,
   });
   hostMetrics.watch(hosts);
@@ -242,6 +259,7 @@ export function createWorker(deps: WorkerDeps): Worker {
       // Whatever still runs is cut off, and given back once its thread is gone: it must not overlap its successor.
       await hosts.close();
       await within(inHand.none(), lastWritesMs);
+      await calls.close(lastWritesMs);
       await within(Promise.all(closed), lastWordsMs);
       comparison.stop();
       dueTimer.close();

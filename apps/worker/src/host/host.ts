@@ -1,4 +1,5 @@
 import type { OutboundCall } from "@tl-engine/outbound";
+import { createAnswering, type AskPorts } from "./answering.ts";
 import type { Carrier, CarrierOptions, StartCarrier } from "./carrier.ts";
 import { crashed, type HostDeath } from "./death.ts";
 import { createOutbox } from "./outbox.ts";
@@ -30,6 +31,8 @@ export interface HostOptions extends Omit<CarrierOptions, "isBusy"> {
   carrier: StartCarrier;
   events: HostEvents;
   voices: EngineVoices;
+  /** Answers what it asks on behalf of its runs. */
+  ports: AskPorts<Run>;
 }
 
 /** A thread or process that runs engines, seen from the worker's own thread. */
@@ -79,6 +82,7 @@ export function startHost(options: HostOptions): Host {
       },
       gone(death) {
         clearTimeout(bootTimer);
+        answering.close();
         ready.reject(new Error(death.detail));
         gone.resolve();
         if (!ending) events.died(host, death);
@@ -86,6 +90,7 @@ export function startHost(options: HostOptions): Host {
     },
   );
   const outbox = createOutbox<ToHost>((batch) => carrier.send(batch));
+  const answering = createAnswering(options.ports, (message) => outbox.push(message));
   const bootTimer = setTimeout(() => {
     carrier.kill(crashed(`the host did not load its engines within ${bootLimitMs / 1000} s`));
   }, bootLimitMs);
@@ -113,7 +118,7 @@ export function startHost(options: HostOptions): Host {
       case "threw": {
         const run = running.get(message.key);
         if (run === undefined) return;
-        running.delete(message.key);
+        forget(run);
         run.end(message);
         events.ended(host);
         return;
@@ -133,7 +138,18 @@ export function startHost(options: HostOptions): Host {
         return;
       case "call":
         voices.call(message.call);
+        return;
+      case "ask":
+      case "unask":
+      case "leave":
+      case "called":
+        answering.hear(message, (key) => running.get(key));
     }
+  }
+
+  function forget(run: Run): void {
+    running.delete(run.message.key);
+    answering.ended(run.message.key);
   }
 
   function begin(run: Run): void {
@@ -170,15 +186,14 @@ export function startHost(options: HostOptions): Host {
       // One that still waits for its host hears of it right after its start.
       if (isReady) outbox.push({ kind: "abort", key: run.message.key, cause });
     },
-    drop(run) {
-      running.delete(run.message.key);
-    },
+    drop: forget,
     ping() {
       unanswered += 1;
       outbox.push({ kind: "ping" });
     },
     async end() {
       ending = true;
+      answering.close();
       carrier.kill();
       await gone.promise;
     },

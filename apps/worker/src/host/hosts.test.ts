@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { silentLog } from "@tl-engine/shared/log/log.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { noPorts } from "../testing/no-ports.ts";
 import { badOutputs, thrown } from "../testing/engines/answering.ts";
 import { describeEngines, type DescribedEngine } from "./describe-engines.ts";
 import { createHosts, type HostedRun, type Hosts } from "./hosts.ts";
@@ -35,6 +36,7 @@ async function open(pingEveryMs: number, waitLimitMs = 20_000): Promise<void> {
       version: descriptor.version,
       module,
       isolation: descriptor.policy.isolation,
+      uses: descriptor.policy.uses,
       memoryMib: descriptor.policy.memory_mib,
       hosts: 2,
       spareProcesses: 2,
@@ -49,6 +51,7 @@ async function open(pingEveryMs: number, waitLimitMs = 20_000): Promise<void> {
       progress: (_, fraction) => progress.push(fraction),
       call: () => {},
     },
+    ports: noPorts,
     onReplaced: (kind, reason) => replaced.push(`${kind}: ${reason}`),
     pingEveryMs,
     waitLimitMs,
@@ -68,6 +71,7 @@ function run(
   return hosts.run({
     engine: engines(engineId),
     executionId: `execution-${lastId}`,
+    callerId: "plane",
     attempt: 1,
     dispatch: 1,
     inputText: JSON.stringify(input),

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Log } from "@tl-engine/shared/log/log.ts";
+import type { AskPorts } from "./answering.ts";
 import { startDeadline, type Deadline } from "./deadline.ts";
 import { startHost, type EngineVoices, type Host, type HostEvents } from "./host.ts";
 import { createInlineHosts, type InlineHosts } from "./inline-hosts.ts";
@@ -45,6 +46,8 @@ export interface HostedEngine {
   version: number;
   module: EngineModule;
   isolation: Isolation;
+  /** The clients that it may have: the words of its `uses`. */
+  uses: readonly string[];
   /** MiB: JavaScript heap of a thread of its own, or all resident memory of a process. */
   memoryMib: number;
   /** Threads or processes of its own at once. */
@@ -57,6 +60,7 @@ export interface HostedEngine {
 export interface RunRequest {
   engine: HostedEngine;
   executionId: string;
+  callerId: string;
   attempt: number;
   dispatch: number;
   inputText: string;
@@ -95,6 +99,8 @@ export interface HostsOptions {
     progress(run: RunRequest, fraction: number, message: string | null): void;
     call: EngineVoices["call"];
   };
+  /** Answers what engines' clients ask. */
+  ports: AskPorts<RunRequest>;
   /** Counts hosts that were taken out of use, by reason. */
   onReplaced(kind: HostKind, reason: string): void;
   /** ms between pings; a second where it is left out. */
@@ -135,6 +141,7 @@ export function createHosts(options: HostsOptions): Hosts {
     options.engines.filter((engine) => engine.isolation === "inline"),
   );
   const requestOf = new WeakMap<Run, RunRequest>();
+  const ports = portsOfRuns(options.ports, requestOf);
   let closed = false;
   let lastKey = 0;
   let lastHost = 0;
@@ -162,6 +169,7 @@ export function createHosts(options: HostsOptions): Hosts {
           },
           call: voices.call,
         },
+        ports,
       });
     };
 
@@ -321,6 +329,26 @@ function startMessage(key: number, request: RunRequest): StartMessage {
     dispatch: request.dispatch,
     inputText: request.inputText,
     traceparent: request.traceparent,
+    ...(request.engine.uses.length === 0 ? {} : { callerId: request.callerId }),
+  };
+}
+
+/** The same ports, asked by what hosts know of a run. */
+function portsOfRuns(
+  ports: AskPorts<RunRequest>,
+  requestOf: WeakMap<Run, RunRequest>,
+): AskPorts<Run> {
+  const request = (run: Run): RunRequest => {
+    const found = requestOf.get(run);
+    if (found === undefined) throw new Error("a run that nobody asked for");
+    return found;
+  };
+  return {
+    ...ports,
+    connection: async (run, ...rest) => ports.connection(request(run), ...rest),
+    enter: async (run, ...rest) => ports.enter(request(run), ...rest),
+    token: async (run, ...rest) => ports.token(request(run), ...rest),
+    called: (run, ...rest) => ports.called(request(run), ...rest),
   };
 }
 

@@ -1,30 +1,45 @@
 import type { Clients } from "@tl-engine/engine-kit";
-import type { CallScope, DoorPorts, Outbound } from "@tl-engine/outbound";
+import type { CallScope, Outbound } from "@tl-engine/outbound";
+import type { CallingRun, PortsOfRunOptions } from "./ports-of-run.ts";
 
-/** The execution that calls, apart from what the door needs besides. */
-export type CallingExecution = Omit<CallScope, Exclude<keyof DoorPorts, "callLog">>;
+/** The clients of one run. */
+export interface ClientsOfRun {
+  readonly clients: Partial<Clients>;
+  /** The run is over. */
+  close(): void;
+}
 
-/** Makes the clients of one execution. */
-export type ClientsFor = (execution: CallingExecution) => Promise<Partial<Clients>>;
+/** Makes the clients of one run. */
+export type ClientsFor = (run: CallingRun) => Promise<ClientsOfRun>;
 
 /**
  * This thread's door to the outside. It is opened by the first execution that needs it: its code takes some 20 MiB,
  * which many workers never use.
  */
-export function createClients(outboundAllow: string): ClientsFor {
-  let opening: Promise<{ outbound: Outbound; ports: Omit<DoorPorts, "callLog"> }> | null = null;
+export function createClients(outboundAllow: string, options: PortsOfRunOptions): ClientsFor {
+  let opening: Promise<Opened> | null = null;
 
-  async function open() {
-    const { createOutbound, noConnections, parseAllowList } = await import("@tl-engine/outbound");
+  return async (run) => {
+    opening ??= open(outboundAllow);
+    const { outbound, createPortsOfRun } = await opening;
+    const ports = createPortsOfRun(run, options);
+    const scope: CallScope = { ...run, ...ports };
     return {
-      outbound: createOutbound({ allow: parseAllowList(outboundAllow) }),
-      ports: noConnections,
+      clients: { http: (connection) => outbound.http(scope, connection) },
+      close: () => ports.close(),
     };
-  }
-
-  return async (execution) => {
-    opening ??= open();
-    const { outbound, ports } = await opening;
-    return { http: () => outbound.http({ ...execution, ...ports }) };
   };
+}
+
+interface Opened {
+  outbound: Outbound;
+  createPortsOfRun: typeof import("./ports-of-run.ts").createPortsOfRun;
+}
+
+async function open(outboundAllow: string): Promise<Opened> {
+  const [{ createOutbound, parseAllowList }, { createPortsOfRun }] = await Promise.all([
+    import("@tl-engine/outbound"),
+    import("./ports-of-run.ts"),
+  ]);
+  return { outbound: createOutbound({ allow: parseAllowList(outboundAllow) }), createPortsOfRun };
 }

@@ -1,5 +1,6 @@
-import type { OutboundCall } from "@tl-engine/outbound";
+import type { OutboundCall, Park } from "@tl-engine/outbound";
 import type { Failure } from "@tl-engine/shared/executions/error.ts";
+import type { AnswerMessage, AskMessage } from "./ask-protocol.ts";
 
 /** Why an engine's signal aborts. */
 export type AbortCause = "timeout" | "canceled" | "shutdown" | "lost";
@@ -43,18 +44,23 @@ export interface StartMessage {
   /** JSON text; only the host parses it. */
   inputText: string;
   traceparent: string | null;
+  /** Who asked for it; only where its engine has clients. */
+  callerId?: string;
 }
 
 /** Worker to host. */
 export type ToHost =
   | StartMessage
   | { kind: "abort"; key: number; cause: AbortCause }
-  | { kind: "ping" };
+  | { kind: "ping" }
+  | AnswerMessage;
 
 /** Why a run failed, with what the retry policy needs to know. */
 export interface RunFailure extends Failure {
   /** The engine asked for this wait in place of its backoff, ms. */
   retryAfterMs?: number;
+  /** It did nothing, and waits for the outside to be ready without an attempt counted. */
+  park?: Park;
 }
 
 /** A line that an engine wrote, already cut to size. */
@@ -93,7 +99,8 @@ export type FromHost =
   | ({ kind: "crashed" } & CrashReport)
   | { kind: "progress"; key: number; fraction: number; message: string | null }
   | ({ kind: "log" } & EngineLogLine)
-  | { kind: "call"; call: OutboundCall };
+  | { kind: "call"; call: OutboundCall }
+  | AskMessage;
 
 /** What the describing process is told. */
 export interface ToDescriber {

@@ -1,7 +1,7 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { type Engine, describeEngine } from "@tl-engine/engine-kit";
 import { createContext, executeEngine, toExecutionError } from "@tl-engine/engine-kit/run";
-import type { CallingExecution, ClientsFor } from "./outbound-clients.ts";
+import type { ClientsFor, ClientsOfRun } from "./outbound-clients.ts";
 import type { Outbox } from "./outbox.ts";
 import type { AbortCause, FromHost, RunFailure, StartMessage } from "./protocol.ts";
 import { createVoice, type Voice } from "./voice.ts";
@@ -46,24 +46,29 @@ export function createRunner(options: RunnerOptions): Runner {
   async function run(message: StartMessage, state: Running, voice: Voice): Promise<void> {
     const { key } = message;
     let end: FromHost;
+    let clients: ClientsOfRun | null = null;
     try {
       const name = `${message.engineId}@${message.version}`;
       const engine = options.engines.get(name);
       if (engine === undefined) throw new Error(`this host has no engine ${name}`);
-      const scope: CallingExecution = {
-        executionId: message.executionId,
-        attempt: message.attempt,
-        dispatch: message.dispatch,
-        signal: state.controller.signal,
-        callLog: { record: (call) => outbox.push({ kind: "call", call }) },
-        traceparent: message.traceparent ?? undefined,
-      };
-      const uses = describeEngine(engine).policy.uses.length > 0;
+      if (describeEngine(engine).policy.uses.length > 0) {
+        clients = await options.clientsFor({
+          key,
+          engineId: message.engineId,
+          callerId: message.callerId ?? "",
+          executionId: message.executionId,
+          attempt: message.attempt,
+          dispatch: message.dispatch,
+          signal: state.controller.signal,
+          callLog: { record: (call) => outbox.push({ kind: "call", call }) },
+          traceparent: message.traceparent ?? undefined,
+        });
+      }
       const context = createContext(engine, {
         executionId: message.executionId,
         attempt: message.attempt,
         signal: state.controller.signal,
-        clients: uses ? await options.clientsFor(scope) : {},
+        clients: clients?.clients ?? {},
         log: (level, text, fields) =>
           voice.log(level, text, hasMembers(fields) ? JSON.stringify(fields) : null),
         progress: (fraction, text) => voice.progress(fraction, text),
@@ -79,6 +84,7 @@ export function createRunner(options: RunnerOptions): Runner {
       end = { kind: "threw", key, aborted: state.aborted, ...failureOf(error) };
     }
     running.delete(key);
+    clients?.close();
     voice.close();
     outbox.push(end);
   }
@@ -105,13 +111,14 @@ function hasMembers(fields: Record<string, unknown>): boolean {
 }
 
 function failureOf(error: unknown): { failure: RunFailure; stack: string | null } {
-  const { code, message, retryable, retryAfterMs, details, stack } = toExecutionError(error);
+  const { code, message, retryable, retryAfterMs, park, details, stack } = toExecutionError(error);
   return {
     failure: {
       code,
       detail: message,
       retryable,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(park === undefined ? {} : { park }),
       ...(details === undefined ? {} : { details }),
     },
     stack: stack ?? null,

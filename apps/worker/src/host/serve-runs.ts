@@ -5,6 +5,8 @@ import { toExecutionError } from "@tl-engine/engine-kit/run";
 import { redirectConsole } from "./console.ts";
 import { guardHost } from "./guard.ts";
 import { installEngineResolution, loadEngines } from "./load-engines.ts";
+import { createAsker } from "./asker.ts";
+import { createKnownConnections } from "./known-connections.ts";
 import { createOutbox } from "./outbox.ts";
 import { createClients } from "./outbound-clients.ts";
 import type { FromHost, HostSpec, ToHost } from "./protocol.ts";
@@ -43,20 +45,41 @@ export function serveRuns(spec: HostSpec, port: HostPort): void {
         engines.set(`${id}@${version}`, engine);
       }
     }
+    const push = (message: FromHost): void => outbox.push(message);
+    const asker = createAsker(push);
+    const known = createKnownConnections();
     const runner = createRunner({
       engines,
       outbox,
       current,
-      clientsFor: createClients(spec.outboundAllow),
+      clientsFor: createClients(spec.outboundAllow, { asker, known, push }),
       maxOutputBytes: spec.maxOutputBytes,
     });
 
-    port.listen((batch) => {
-      for (const message of batch) {
-        if (message.kind === "start") runner.start(message);
-        else if (message.kind === "abort") runner.abort(message.key, message.cause);
-        else outbox.push({ kind: "pong" });
+    function hear(message: ToHost): void {
+      switch (message.kind) {
+        case "start":
+          runner.start(message);
+          return;
+        case "abort":
+          runner.abort(message.key, message.cause);
+          return;
+        case "ping":
+          outbox.push({ kind: "pong" });
+          return;
+        case "answer":
+        case "refused":
+          asker.hear(message);
+          return;
+        case "connection_changed":
+          known.changed(message.connection);
+          return;
+        case "circuit":
+          known.circuit(message.connection, message.isClosed);
       }
+    }
+    port.listen((batch) => {
+      for (const message of batch) hear(message);
     });
     outbox.push({ kind: "ready" });
     outbox.flush();

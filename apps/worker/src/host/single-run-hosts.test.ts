@@ -2,6 +2,7 @@ import { silentLog } from "@tl-engine/shared/log/log.ts";
 import { expect, test } from "vitest";
 import type { CarrierEvents, StartCarrier } from "./carrier.ts";
 import { crashed } from "./death.ts";
+import { noPorts } from "../testing/no-ports.ts";
 import { startHost } from "./host.ts";
 import type { ToHost } from "./protocol.ts";
 import type { Run, RunEnd } from "./run.ts";
@@ -54,6 +55,7 @@ function makePool() {
         env: {},
         events,
         voices: { log() {}, progress() {}, call() {} },
+        ports: noPorts,
         log: silentLog,
       }),
     onReplaced() {},

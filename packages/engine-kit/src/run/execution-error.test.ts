@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { RetryAfterError, TerminalError } from "../errors.ts";
 import { toExecutionError } from "./execution-error.ts";
 
@@ -161,4 +161,51 @@ test("anything thrown makes a reason", () => {
     ),
     { numRuns: 300 },
   );
+});
+
+describe("what the door says of parking", () => {
+  const park = { reason: "circuit_open", delayMs: null, blockedBy: "connection:crm" };
+  const parked = Object.assign(new Error("crm is away"), {
+    code: "upstream_error",
+    retryable: true,
+    park,
+  });
+  const wrapped = (thrown: unknown, times: number): unknown => {
+    let at = thrown;
+    for (let i = 0; i < times; i += 1) at = new Error("while it worked", { cause: at });
+    return at;
+  };
+
+  test("is heard through an engine's own errors, so many of them", () => {
+    for (const times of [0, 1, 5]) {
+      expect(toExecutionError(wrapped(parked, times)).park).toEqual(park);
+    }
+    expect(toExecutionError(wrapped(parked, 6))).not.toHaveProperty("park");
+  });
+
+  test("is not heard where the engine says that it is not to be tried again", () => {
+    expect(toExecutionError(new TerminalError("no", { cause: parked }))).not.toHaveProperty("park");
+  });
+
+  test("has a form", () => {
+    const later = { reason: "retry_after", delayMs: 1.4, blockedBy: null };
+    expect(toExecutionError({ park: later }).park).toEqual({ ...later, delayMs: 1 });
+    for (const wrong of [
+      null,
+      "circuit_open",
+      { ...park, reason: "tired" },
+      { ...park, blockedBy: null },
+      { ...park, blockedBy: "connection:A b" },
+      { ...park, delayMs: "1" },
+      { ...park, delayMs: -1 },
+      { ...later, delayMs: null },
+      { ...later, delayMs: Number.POSITIVE_INFINITY },
+      { ...later, blockedBy: "x" },
+    ]) {
+      expect(toExecutionError({ park: wrong })).not.toHaveProperty("park");
+    }
+    const circle: Record<string, unknown> = {};
+    circle["cause"] = circle;
+    expect(toExecutionError(circle)).not.toHaveProperty("park");
+  });
 });

@@ -6,6 +6,17 @@ const maxMessageBytes = 4096;
 const maxDetailsBytes = 8192;
 const maxStackBytes = 8192;
 const maxCauses = 3;
+/** How deep in a chain of causes the door's word is looked for. */
+const maxParkDepth = 5;
+
+/** Why an execution waits without a slot until the outside is ready for it: the door's words, once more. */
+export interface Park {
+  readonly reason: "retry_after" | "circuit_open";
+  /** ms; null: until the circuit lets it through. */
+  readonly delayMs: number | null;
+  /** `connection:<id>`; null where the call went to a plain address. */
+  readonly blockedBy: string | null;
+}
 
 /** Why an attempt failed, in plain JSON: safe to send between threads and to store. */
 export interface ExecutionErrorFacts {
@@ -15,6 +26,8 @@ export interface ExecutionErrorFacts {
   readonly retryable: boolean;
   /** When the next attempt is due, if the engine or the other side said so; else the backoff rules. */
   readonly retryAfterMs?: number;
+  /** The other side can't be called now: the execution waits without an attempt counted. */
+  readonly park?: Park;
   /** At most 8 KiB; left out where it cannot be kept. */
   readonly details?: unknown;
   /** For our own log only, never for callers. */
@@ -37,6 +50,8 @@ export function toExecutionError(thrown: unknown): ExecutionErrorFacts {
   const retryAfterMs = read(thrown, "retryAfterMs");
   const details = speaks ? keepableDetails(read(thrown, "details")) : undefined;
   const stack = read(thrown, "stack");
+  // An engine that says of its own accord that it is not to be tried again has the last word.
+  const park = speaks && !retryable ? null : parkOf(thrown);
   return {
     code: speaks ? (code as ExecutionErrorCode) : "engine_error",
     message: messageOf(thrown),
@@ -44,10 +59,39 @@ export function toExecutionError(thrown: unknown): ExecutionErrorFacts {
     ...(speaks && retryable && typeof retryAfterMs === "number" && retryAfterMs >= 0
       ? { retryAfterMs: Math.min(Math.round(retryAfterMs), Number.MAX_SAFE_INTEGER) }
       : {}),
+    ...(park === null ? {} : { park }),
     ...(details === undefined ? {} : { details }),
     ...(typeof stack === "string" && stack !== "" ? { stack: keepable(stack, maxStackBytes) } : {}),
   };
 }
+
+/** What the door said of it, also where the engine wrapped its error in others. */
+function parkOf(thrown: unknown): Park | null {
+  let at = thrown;
+  for (let depth = 0; depth <= maxParkDepth; depth += 1) {
+    const said = read(at, "park");
+    const reason = read(said, "reason");
+    const delayMs = read(said, "delayMs");
+    const blockedBy = read(said, "blockedBy");
+    const isUntilThen = typeof delayMs === "number" && delayMs >= 0 && Number.isFinite(delayMs);
+    const isBlocked = typeof blockedBy === "string" && blockedByForm.test(blockedBy);
+    if (
+      (reason === "retry_after" && isUntilThen && (blockedBy === null || isBlocked)) ||
+      (reason === "circuit_open" && (isUntilThen || delayMs === null) && isBlocked)
+    ) {
+      return {
+        reason,
+        delayMs: isUntilThen ? Math.min(Math.round(delayMs), Number.MAX_SAFE_INTEGER) : null,
+        blockedBy: isBlocked ? blockedBy : null,
+      };
+    }
+    at = read(at, "cause");
+    if (at === undefined || at === null) return null;
+  }
+  return null;
+}
+
+const blockedByForm = /^connection:[a-z0-9][a-z0-9._-]{0,63}$/;
 
 function messageOf(thrown: unknown): string {
   const parts: string[] = [];

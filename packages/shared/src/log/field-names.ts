@@ -67,6 +67,7 @@ export const fieldNames = [
   "queue",
   "count",
   "reason",
+  "blocked_by",
   "reasons",
   "degraded",
   "finding",

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { createOutboundMetrics } from "./outbound-metrics.ts";
 
 /** A worker's figures. */
 export function createWorkerMetrics(registry: Registry) {
@@ -35,12 +36,7 @@ export function createWorkerMetrics(registry: Registry) {
       labelNames: ["engine", "version"],
       registers,
     }),
-    outboundCalls: new Counter({
-      name: "tl_outbound_calls_total",
-      help: "Calls to the outside, by protocol and result (ok, or an error's code).",
-      labelNames: ["protocol", "result"],
-      registers,
-    }),
+    outbound: createOutboundMetrics(registry),
   };
 }
 
