@@ -98,9 +98,10 @@ export function checkArrows(root: string): string[] {
 
 function judgeFile(root: string, all: Workspace[], own: Workspace, file: string): string[] {
   const imports = importsOf(readFileSync(join(root, file), "utf8"));
-  // A suite that several tests share imports vitest, whatever its name.
+  // A suite that several tests share imports vitest, whatever its name; peers that tests call are in a folder of theirs.
   const isTest =
     file.endsWith(".test.ts") ||
+    file.includes("/test-support/") ||
     own.folder === "e2e" ||
     imports.some((found) => found.from === "vitest");
   return imports.flatMap((found) => {

@@ -1,17 +1,26 @@
 import { generateKeyPairSync } from "node:crypto";
 import { type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer } from "node:https";
+import { type PeerCertificate, type TLSSocket } from "node:tls";
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 
 import { parseAllowList } from "../allow-list.ts";
 import { createOutbound } from "../outbound.ts";
-import { type ConnectionAuth, type OAuthClient, type OutboundCall } from "../ports.ts";
+import {
+  type Connection,
+  type ConnectionAuth,
+  type OAuthClient,
+  type ConnectionTls,
+  type OutboundCall,
+} from "../ports.ts";
 import {
   CLIENT_SECRET,
   startAuthorizationServer,
   type AuthorizationServer,
 } from "../test-support/authorization-server.ts";
-import { startHttp } from "../test-support/loopback-server.ts";
+import { startHttp, startServer } from "../test-support/loopback-server.ts";
+import { selfSigned } from "../test-support/self-signed-certificate.ts";
 import { testConnection } from "../test-support/test-connection.ts";
 import { createTokenFetcher, type TokenFetcherOptions } from "./fetch-token.ts";
 import { type TokenError } from "./token-error.ts";
@@ -23,15 +32,26 @@ afterEach(async () => {
   await Promise.all(closing.splice(0).map((close) => close()));
 });
 
-function fetcher(allow: string, options: TokenFetcherOptions = {}) {
-  const outbound = createOutbound({ allow: parseAllowList(allow) });
+function fetcher(
+  allow: string,
+  options: TokenFetcherOptions = {},
+  facts: Partial<Connection> = {},
+) {
+  const outbound = createOutbound({
+    allow: parseAllowList(allow),
+    resolver: { resolve: async () => ["127.0.0.1"] },
+  });
   closing.push(() => outbound.close());
   const calls: OutboundCall[] = [];
-  const fetchToken = createTokenFetcher(outbound, { record: (call) => calls.push(call) }, options);
+  const fetchToken = createTokenFetcher(
+    async () => outbound,
+    { record: (call) => calls.push(call) },
+    options,
+  );
   return {
     calls,
     fetch: (auth: ConnectionAuth, refreshToken: string | null = null, abort = signal) =>
-      fetchToken(testConnection({ auth }), refreshToken, cause, abort),
+      fetchToken(testConnection({ auth, ...facts }), refreshToken, cause, abort),
   };
 }
 
@@ -65,8 +85,17 @@ describe("a certified OAuth server", () => {
           path: "/token",
           status: 200,
           error_code: null,
+          breaker_state: null,
+          request_body: null,
+          response_body: null,
+          resend: null,
         }),
       ]);
+      const said = JSON.stringify(calls);
+      const basic = Buffer.from(`c%3Abasic:${CLIENT_SECRET}`).toString("base64").slice(0, 16);
+      for (const secret of [accessToken, CLIENT_SECRET, basic, "PRIVATE KEY", "eyJ"]) {
+        expect(said).not.toContain(secret);
+      }
     },
   );
 
@@ -348,6 +377,58 @@ describe("an endpoint that misbehaves", () => {
     const { message, retryable } = await failure();
     expect(retryable).toBe(true);
     expect(message).toBe(`connection crm: the token endpoint ${server.host}/token answered 500`);
+  });
+});
+
+describe("the certificates of a token endpoint", () => {
+  const site = selfSigned(["login.test", "crm.test"]);
+  const ours = selfSigned(["us.test"]);
+
+  /** Asks an endpoint that says which client certificate it saw. */
+  async function seen(host: string, tls: Partial<ConnectionTls>) {
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
+      // Empty where none was shown, whatever its type says.
+      const shown: Partial<PeerCertificate> = (request.socket as TLSSocket).getPeerCertificate();
+      const { fingerprint256 = "none" } = shown;
+      json({ access_token: fingerprint256, token_type: "bearer" })(request, response);
+    };
+    const options = { ...site, requestCert: true, rejectUnauthorized: false };
+    const server = await startServer(createServer(options, answer));
+    closing.push(() => server.close());
+    const { fetch } = fetcher(
+      `login.test:${server.port} crm.test:${server.port}`,
+      {},
+      {
+        baseUrl: `https://crm.test:${server.port}/api`,
+        tls: { ca: null, certificate: ours.cert, privateKey: ours.key, ...tls },
+      },
+    );
+    const { accessToken } = await fetch({
+      type: "oauth2_client_credentials",
+      tokenUrl: `https://${host}:${server.port}/token`,
+      clientId: "c",
+      clientAuth: "basic",
+      clientSecret: "s",
+      privateKey: null,
+      keyId: null,
+      algorithm: null,
+      scope: null,
+      audience: null,
+    });
+    return accessToken;
+  }
+
+  it("are checked, also against the connection's private authority", async () => {
+    await expect(seen("login.test", {})).rejects.toMatchObject({
+      code: "connection_failed",
+      retryable: false,
+    });
+    expect(await seen("login.test", { ca: site.cert })).toBe("none");
+  });
+
+  it("are met by the client's own on the connection's origin alone", async () => {
+    expect(await seen("crm.test", { ca: site.cert })).toMatch(/^([0-9A-F]{2}:){31}/);
+    expect(await seen("login.test", { ca: site.cert })).toBe("none");
   });
 });
 

@@ -6,6 +6,7 @@ import { noConnections } from "../no-connections.ts";
 import { type Outbound } from "../outbound.ts";
 import { type CallLog, type Connection } from "../ports.ts";
 import { type CallScope } from "../scope.ts";
+import { endpointConnection } from "./endpoint-connection.ts";
 import {
   readTokenAnswer,
   tokenError,
@@ -48,9 +49,11 @@ export interface TokenFetcherOptions {
 /**
  * Fetches tokens through the guarded door: judged like any other target, without redirects, with a limit on time and
  * size, and a row of the log with purpose `token` for each.
+ *
+ * @param openDoor may open it only now: many processes never fetch a token
  */
 export function createTokenFetcher(
-  door: Outbound,
+  openDoor: () => Promise<Outbound>,
   callLog: CallLog,
   { timeoutMs = TIMEOUT_MS, now = () => new Date() }: TokenFetcherOptions = {},
 ): FetchToken {
@@ -61,17 +64,23 @@ export function createTokenFetcher(
     }
     const { headers, body, secrets } = await tokenRequest(connection, auth, refreshToken, now());
     const exchange = { connectionId: id, endpoint: endpointOf(auth.tokenUrl), secrets };
+    const url = URL.parse(auth.tokenUrl);
+    if (url === null) throw new OutboundRefusedError(`the connection ${id} has no token_url`);
+    const endpoint = endpointConnection(connection, url, timeoutMs);
     const scope: CallScope = {
       ...cause,
       ...noConnections,
+      connections: { connection: () => Promise.resolve(endpoint) },
       signal,
       callLog: {
-        record: (call) => callLog.record({ ...call, connection: id, purpose: "token" }),
+        // The circuit is that of the connection's own calls.
+        record: (call) => callLog.record({ ...call, purpose: "token", breaker_state: null }),
       },
     };
     let response: HttpResponse;
     try {
-      response = await door.http(scope).request(auth.tokenUrl, {
+      const door = await openDoor();
+      response = await door.http(scope, id).request(auth.tokenUrl, {
         method: "POST",
         headers,
         body,
