@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { releaseStranded } from "../breakers/release-stranded.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Signals } from "../signals/signals.ts";
 import type { Backlog } from "./backlog.ts";
@@ -161,6 +162,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         owesRenewal = false;
       });
     }
+    await step("release parked", () => releaseStranded(pool, signals));
     await step("make due ready", async () => {
       report.madeReady = await makeDueReady(pool, enqueuer, backlog);
     });

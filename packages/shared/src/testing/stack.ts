@@ -123,13 +123,14 @@ export function listenForDeliveries(
   queue: Queue,
   engineId: string,
   version = 1,
+  slots = 10,
 ): { items: DeliveryItem[]; next(count: number): Promise<DeliveryItem[]>; close(): Promise<void> } {
   const items: DeliveryItem[] = [];
   let waiting: { count: number; resolve: () => void } | null = null;
   const consumer = queue.consume({
     engineId,
     version,
-    slots: 10,
+    slots,
     async handle(delivered) {
       items.push(...delivered);
       if (waiting !== null && items.length >= waiting.count) waiting.resolve();
