@@ -1,5 +1,7 @@
 import type * as outbound from "@tl-engine/outbound";
 import { expect, expectTypeOf, test } from "vitest";
+import { type GrpcClient } from "./grpc-client.ts";
+import { type WebSocketClient } from "./websocket-client.ts";
 import {
   type ClientsOf,
   type HttpClient,
@@ -12,6 +14,8 @@ test("clients are what the outbound door gives", () => {
   expectTypeOf<HttpRequestOptions>().toEqualTypeOf<outbound.HttpRequestOptions>();
   expectTypeOf<HttpResponse>().toEqualTypeOf<outbound.HttpResponse>();
   expectTypeOf<HttpClient>().toEqualTypeOf<outbound.HttpClient>();
+  expectTypeOf<GrpcClient>().toEqualTypeOf<outbound.GrpcClient>();
+  expectTypeOf<WebSocketClient>().toEqualTypeOf<outbound.WebSocketClient>();
 });
 
 test("an engine has the clients that it names, with the connections that it names", () => {
@@ -19,7 +23,7 @@ test("an engine has the clients that it names, with the connections that it name
   expectTypeOf<Parameters<OfKind["http"]>>().toEqualTypeOf<[connection?: string | undefined]>();
   type OfConnections = ClientsOf<"http:crm" | "http:erp">;
   expectTypeOf<Parameters<OfConnections["http"]>>().toEqualTypeOf<[connection: "crm" | "erp"]>();
-  expectTypeOf<ClientsOf<never>>().not.toHaveProperty("http");
+  expectTypeOf<ClientsOf<"http">>().not.toHaveProperty("grpc");
 });
 
 test("words of uses are a kind, or a kind with a connection's id", () => {

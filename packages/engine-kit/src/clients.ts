@@ -4,6 +4,9 @@
  * `clients.test.ts` compiles only while the two agree.
  */
 
+import { type GrpcClient } from "./grpc-client.ts";
+import { type WebSocketClient } from "./websocket-client.ts";
+
 /** Which statuses are a success: all of them, a list of statuses and classes, or a question. */
 export type AcceptStatus =
   | "any"
@@ -64,9 +67,13 @@ export interface HttpClient {
 export interface Clients {
   /** Without a name: any public address. With one: through that connection, whose base URL the addresses are below. */
   http(connection?: string): HttpClient;
+  /** Without a name each call says its target. */
+  grpc(connection?: string): GrpcClient;
+  /** Without a name: any public address. */
+  websocket(connection?: string): WebSocketClient;
 }
 export type ClientKind = keyof Clients;
-export const clientKinds: readonly ClientKind[] = ["http"];
+export const clientKinds: readonly ClientKind[] = ["http", "grpc", "websocket"];
 
 /** A client under `uses`: of a kind, with any connection (`http`), or with one connection alone (`http:crm`). */
 export type Use = ClientKind | `${ClientKind}:${string}`;

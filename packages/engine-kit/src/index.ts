@@ -9,6 +9,19 @@ export {
   type HttpResponse,
   type Use,
 } from "./clients.ts";
+export {
+  type GrpcAnswer,
+  type GrpcCallOptions,
+  type GrpcClient,
+  type GrpcSchema,
+} from "./grpc-client.ts";
+export {
+  type ExchangeEnd,
+  type WebSocketClient,
+  type WebSocketExchange,
+  type WebSocketExchangeOptions,
+  type WebSocketMessage,
+} from "./websocket-client.ts";
 export { defineContract } from "./define-contract.ts";
 export { defineEngine } from "./define-engine.ts";
 export { describeEngine } from "./describe-engine.ts";

@@ -1,4 +1,4 @@
-import { type ClientKind, type Clients, type Use } from "./clients.ts";
+import { type ClientKind, type Clients } from "./clients.ts";
 import { type Engine, type InputOf, type OutputOf } from "./engine.ts";
 import { type AnyEngine, executeEngine } from "./run/execute-engine.ts";
 import { createContext, type LogLevel } from "./run/context.ts";

@@ -39,3 +39,16 @@ export {
 export { AllowListError, parseAllowList, type AllowList, type AllowRules } from "./allow-list.ts";
 export { judgeAddress, type Judgement } from "./address-judge.ts";
 export { createOutbound, type Outbound, type OutboundOptions } from "./outbound.ts";
+export {
+  type GrpcAnswer,
+  type GrpcCallOptions,
+  type GrpcClient,
+  type GrpcSchema,
+} from "./grpc/grpc-client.ts";
+export {
+  type ExchangeEnd,
+  type WebSocketClient,
+  type WebSocketExchange,
+  type WebSocketExchangeOptions,
+  type WebSocketMessage,
+} from "./websocket/websocket-client.ts";

@@ -2,16 +2,23 @@ import { type AllowList } from "./allow-list.ts";
 import { createConnectGuard } from "./connect-guard.ts";
 import { createConnectionPool } from "./connection-pool.ts";
 import { createSystemResolver } from "./dns-resolver.ts";
+import { type GrpcClient } from "./grpc/grpc-client.ts";
+import { type GrpcDoor } from "./grpc/grpc-door.ts";
 import { type HttpClient } from "./http-client.ts";
 import { type CallScope } from "./scope.ts";
 import { createHttpClient } from "./http.ts";
+import { type WebSocketClient } from "./websocket/websocket-client.ts";
 import { openSocket } from "./open-socket.ts";
 import { type Resolver } from "./ports.ts";
 
 /** The one door to the outside of a process. */
 export interface Outbound {
-  /** An HTTP client for one attempt of one execution. */
-  http(scope: CallScope): HttpClient;
+  /** An HTTP client for one attempt of one execution: to plain addresses, or through the connection named. */
+  http(scope: CallScope, connectionId?: string): HttpClient;
+  /** As `http`, for WebSocket. Its code is loaded by the first that needs it. */
+  websocket(scope: CallScope, connectionId?: string): WebSocketClient;
+  /** As `http`, for gRPC. Its code is loaded by the first that needs it. */
+  grpc(scope: CallScope, connectionId?: string): GrpcClient;
   /** Closes every connection at once, those of calls under way too. */
   close(): Promise<void>;
 }
@@ -47,10 +54,38 @@ export function createOutbound(options: OutboundOptions): Outbound {
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
     certificateAuthorities: options.certificateAuthorities,
   };
+  let grpc: Promise<GrpcDoor> | null = null;
   return {
-    http: (scope) => createHttpClient(connecting, scope),
+    http: (scope, connectionId) => createHttpClient(connecting, scope, connectionId),
+    websocket: (scope, connectionId) => {
+      let client: Promise<WebSocketClient> | null = null;
+      const load = async () => {
+        const { createWebSocketClient } = await import("./websocket/websocket.ts");
+        return createWebSocketClient(connecting, scope, connectionId);
+      };
+      return {
+        async exchange(url, options) {
+          client ??= load();
+          return (await client).exchange(url, options);
+        },
+      };
+    },
+    grpc: (scope, connectionId) => {
+      let client: Promise<GrpcClient> | null = null;
+      const load = async () => {
+        grpc ??= import("./grpc/grpc-door.ts").then(({ openGrpcDoor }) => openGrpcDoor(connecting));
+        return (await grpc).client(scope, connectionId);
+      };
+      return {
+        async call(method, message, options) {
+          client ??= load();
+          return (await client).call(method, message, options);
+        },
+      };
+    },
     async close() {
       pool.close();
+      (await grpc)?.close();
     },
   };
 }

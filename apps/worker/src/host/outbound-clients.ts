@@ -25,7 +25,11 @@ export function createClients(outboundAllow: string, options: PortsOfRunOptions)
     const ports = createPortsOfRun(run, options);
     const scope: CallScope = { ...run, ...ports };
     return {
-      clients: { http: (connection) => outbound.http(scope, connection) },
+      clients: {
+        http: (connection) => outbound.http(scope, connection),
+        grpc: (connection) => outbound.grpc(scope, connection),
+        websocket: (connection) => outbound.websocket(scope, connection),
+      },
       close: () => ports.close(),
     };
   };

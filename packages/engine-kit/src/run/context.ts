@@ -101,7 +101,8 @@ function clientsOf(uses: readonly string[], given: Partial<Clients>): Partial<Cl
     if (connection === null || names === null) named.set(kind, null);
     else named.set(kind, new Set([...(names ?? []), connection]));
   }
-  const clients: Partial<Clients> = {};
+  // Each client of its own kind: that goes unsaid between two members of one name in a loop.
+  const clients: Partial<Record<ClientKind, (connection?: string) => unknown>> = {};
   for (const [kind, names] of named) {
     const make = given[kind];
     if (!make) {
@@ -119,5 +120,5 @@ function clientsOf(uses: readonly string[], given: Partial<Clients>): Partial<Cl
       return make(connection);
     };
   }
-  return clients;
+  return clients as Partial<Clients>;
 }
