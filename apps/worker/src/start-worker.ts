@@ -20,6 +20,7 @@ import {
 import { createErrorLog } from "@tl-engine/shared/log/error-log.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import { createReconcilerMetrics } from "@tl-engine/shared/metrics/reconciler-metrics.ts";
+import { createCallbackMetrics } from "@tl-engine/shared/metrics/callback-metrics.ts";
 import { createMetrics } from "@tl-engine/shared/metrics/registry.ts";
 import { createRetentionMetrics } from "@tl-engine/shared/metrics/retention-metrics.ts";
 import { serveMetrics } from "@tl-engine/shared/metrics/serve-metrics.ts";
@@ -33,6 +34,7 @@ import { openRedis } from "@tl-engine/shared/redis/open-redis.ts";
 import { impatientRedisOptions } from "@tl-engine/shared/redis/redis-options.ts";
 import { openSecretBox } from "@tl-engine/shared/secrets/open-secret-box.ts";
 import { openSignals } from "@tl-engine/shared/signals/open-signals.ts";
+import { startDeliverer } from "./callbacks/start-deliverer.ts";
 import { checkConnections } from "./check-connections.ts";
 import { chooseEngines } from "./choose-engines.ts";
 import { engineModules } from "./engine-modules.ts";
@@ -98,6 +100,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
   const hostMetrics = createHostMetrics(registry);
   const metrics = createWorkerMetrics(registry);
   const reconcilerMetrics = createReconcilerMetrics(registry);
+  const callbackMetrics = createCallbackMetrics(registry);
 
   const db = openDatabase({
     url: databaseUrl,
@@ -261,10 +264,12 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       ...hooks,
     });
     let liveness: { stop(): void } | null = null;
+    let deliverer: ReturnType<typeof startDeliverer> | null = null;
     drain = async (hurry) => {
       liveness?.stop();
       await worker.drain(hurry);
-      await within(reconciler.stop(), closingMs);
+      // What has just ended may have to be told still: not before the work is done.
+      await within(Promise.all([reconciler.stop(), deliverer?.stop()]), closingMs);
     };
     waitFor("engines");
     await worker.start();
@@ -308,6 +313,19 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     };
     await announce();
     stopping.signal.throwIfAborted();
+    deliverer = startDeliverer({
+      db,
+      signals,
+      door,
+      box: openSecretBox(config),
+      workerId: registration.id,
+      now: () => registration.now(),
+      metrics: callbackMetrics,
+      countCall: (call) => metrics.outbound.count(call),
+      onDropped: metrics.outbound.dropped,
+      log,
+      onError,
+    });
     waiting = null;
     log.info(
       { worker_id: registration.id, engines: serving.map(({ name }) => name) },

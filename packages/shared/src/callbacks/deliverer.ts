@@ -42,6 +42,8 @@ export interface CallbackAnswer {
   retryAfterMs: number | null;
   /** null where there is a status. */
   error: string | null;
+  /** It would end like this every time: the address is not allowed. */
+  refused: boolean;
 }
 
 /** Makes the POST: through the guarded door, and never a redirect. It does not throw, except when the signal aborts. */
@@ -166,6 +168,8 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
       signal: aborting.signal,
     });
     const { status } = answer;
+    if (status === null && answer.refused)
+      return { outcome: "failed", status: null, error: answer.error, delayMs: null };
     if (status === null) return failed(delivery, null, answer.error, answer.retryAfterMs);
     if (status >= 200 && status < 300)
       return { outcome: "delivered", status, error: null, delayMs: null };

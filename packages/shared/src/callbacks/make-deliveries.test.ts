@@ -167,7 +167,7 @@ describe("an endpoint", () => {
     const all = await register(callerId);
     expect(await heard(await finished({ callerId }))).toEqual([all]);
     const naming = (endpoint: string) => ({ callerId, callbackText: JSON.stringify({ endpoint }) });
-    expect((await heard(await finished(naming(silent)))).sort()).toEqual([silent, all].sort());
+    expect(new Set(await heard(await finished(naming(silent))))).toEqual(new Set([silent, all]));
     expect(await heard(await finished(naming(all)))).toEqual([all]);
   });
 

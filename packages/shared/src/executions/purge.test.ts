@@ -91,6 +91,22 @@ describe("one page", () => {
     expect(kept).toHaveLength(2);
   });
 
+  test("takes what was told of them along, sent or not, and leaves that of others", async () => {
+    const gone = await insertOldExecutions(db.pool, { count: 2, daysOld: 9, finishedDaysAgo: 8 });
+    const kept = await insertOldExecutions(db.pool, { count: 1, daysOld: 9, finishedDaysAgo: 6 });
+    await db.pool.query(
+      `INSERT INTO callback_deliveries (execution_id, caller_id, url, target, event, status, next_at, finished_at)
+       SELECT id, 'key:old', 'https://example.com', 'https://example.com', 'execution.succeeded',
+         CASE n WHEN 1 THEN 'delivered' ELSE 'pending' END, CASE n WHEN 1 THEN NULL ELSE now() END,
+         CASE n WHEN 1 THEN now() END
+       FROM unnest($1::uuid[]) WITH ORDINALITY AS t(id, n)`,
+      [[...gone, ...kept]],
+    );
+    expect(await page()).toMatchObject({ executions: 2 });
+    const { rows } = await db.pool.query("SELECT execution_id FROM callback_deliveries");
+    expect(rows).toEqual([{ execution_id: kept[0] }]);
+  });
+
   test("never takes more executions than its limit, and goes on where it ended", async () => {
     const ids = await insertOldExecutions(db.pool, { count: 5, daysOld: 9, finishedDaysAgo: 8 });
     const limits = { ...wide, executions: 2 };

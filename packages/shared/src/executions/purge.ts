@@ -76,6 +76,8 @@ WITH page AS MATERIALIZED (
   DELETE FROM outbound_calls c USING calls WHERE c.id = calls.id
 ), forgotten_too AS (
   DELETE FROM late_results l USING gone WHERE l.execution_id = gone.id
+), untold AS (
+  DELETE FROM callback_deliveries d USING gone WHERE d.execution_id = gone.id
 ), buried AS (
   INSERT INTO execution_tombstones (execution_id, finished_at, version, status, caller_id, engine_id)
   SELECT id, finished_at, version, status, caller_id, engine_id FROM gone ON CONFLICT (execution_id) DO NOTHING

@@ -24,7 +24,7 @@ export interface NewExecution {
   idempotency: { key: string; requestHash: Buffer } | null;
   traceparent: string | null;
   /** Who hears of its end, as JSON text: `{"url":"…"}` or `{"endpoint":"whe_…"}`. */
-  callbackText: string | null;
+  callbackText?: string | null;
 }
 
 /** What the record says of a new execution. */
@@ -118,7 +118,7 @@ export async function recordExecutions(
       column((e) => e.traceparent),
       enqueuer,
       goes,
-      column((e) => e.callbackText),
+      column((e) => e.callbackText ?? null),
     ],
   });
   return new Map(result.rows.map((row) => [row.id, row]));
