@@ -136,6 +136,8 @@ describe("loadConfig", () => {
     ["TL_SECRET_KEY", "00112233445566778899aabbccddeeff"],
     ["TL_SECRET_KEY", `${otherKey.toString("base64")},`],
     ["TL_SECRET_KEY", [otherKey, otherKey, otherKey].map((key) => key.toString("base64")).join()],
+    ["TL_CALL_RETENTION", "8d"],
+    ["TL_CALL_RETENTION", "10s"],
     ["TL_CORS_ORIGINS", "https://app.example.com/"],
     ["TL_CORS_ORIGINS", "null"],
     ["TL_WORKER_ENGINES", "Echo"],

@@ -138,7 +138,7 @@ export function readEnvironment(env: Environment): { config: Config | null; prob
   const { TL_CALL_RETENTION: calls = null, TL_RETENTION: executions = 0 } = read.data ?? {};
   if (calls !== null && calls > executions) {
     problems.push(
-      "TL_CALL_RETENTION is longer than TL_RETENTION, but calls leave with their execution at the latest; raise TL_RETENTION, or lower it.",
+      "TL_CALL_RETENTION must be at most TL_RETENTION: calls leave with their execution at the latest.",
     );
   }
   const ok = read.success && problems.length === 0;

@@ -5,7 +5,13 @@ import { cancelExecution } from "./cancel.ts";
 import { listExecutions } from "./list.ts";
 import { createExecutionReader, readExecutions, type ExecutionReader } from "./read.ts";
 import type { CallerRef, Include } from "./row.ts";
+import { createCallIds } from "../outbound-log/call-ids.ts";
+import { toCallRow } from "../outbound-log/call-row.ts";
+import { insertCalls } from "../outbound-log/insert-calls.ts";
+import { listCalls, type CallFilters } from "../outbound-log/list-calls.ts";
+import { readCall } from "../outbound-log/read-call.ts";
 import { insertOldExecutions } from "../testing/old-executions.ts";
+import { toldCall } from "../testing/told-call.ts";
 import { purgePage } from "./purge.ts";
 import { readTombstones } from "./tombstones.ts";
 import { createWatcher, type Watcher } from "./watch.ts";
@@ -36,6 +42,8 @@ let reader: ExecutionReader;
 let watcher: Watcher;
 let queued = "";
 let done = "";
+/** A call of each. */
+let calls: string[] = [];
 /** Two that have left the record. */
 let purged: string[] = [];
 beforeAll(async () => {
@@ -61,6 +69,18 @@ beforeAll(async () => {
   );
   const { dispatch, attempt } = started!;
   await settler.settle({ id: done, dispatch, attempt, outcome: "succeeded", outputText: '"x"' });
+  const newId = createCallIds();
+  const whose = { callerId: owner.id, engineId: "t8" };
+  const rows = [queued, done].map((execution_id) =>
+    toCallRow(toldCall({ execution_id, connection: "crm" }), {
+      whose,
+      now: Date.now(),
+      newId,
+      seal: null,
+    }),
+  );
+  await insertCalls(db.pool, rows);
+  calls = rows.map(({ call_id }) => call_id);
   const old = { count: 2, daysOld: 9, finishedDaysAgo: 8, callerId: owner.id };
   purged = await insertOldExecutions(db.pool, old);
   const after = "00000000-0000-0000-0000-000000000000";
@@ -133,6 +153,22 @@ const waysToTombstones: Record<string, (caller: CallerRef) => Promise<string[]>>
     return (mine ?? []).flatMap((row) => row?.execution_id ?? []);
   },
 };
+/** Each way to the outbound calls of both. */
+const waysToCalls: Record<string, (caller: CallerRef) => Promise<string[]>> = {
+  listCalls: async (caller) => callIds(caller, {}),
+  "listCalls, by connection": async (caller) => callIds(caller, { connection: "crm" }),
+  "listCalls, by execution": async (caller) => [
+    ...(await callIds(caller, { executionId: queued })),
+    ...(await callIds(caller, { executionId: done })),
+  ],
+  readCall: async (caller) =>
+    (await Promise.all(calls.map((id) => readCall(stack.db.pool, caller, id)))).flatMap((call) =>
+      call === null ? [] : idOf(call.json),
+    ),
+};
+const idOf = (json: string): string => (JSON.parse(json) as { id: string }).id;
+const callIds = async (caller: CallerRef, filters: CallFilters): Promise<string[]> =>
+  (await listCalls(stack.db.pool, caller, filters, { before: null, limit: 100 })).calls.map(idOf);
 const list = (caller: CallerRef, filters: Parameters<typeof listExecutions>[2]) =>
   listExecutions(stack.db.pool, caller, filters, { beforeId: null, limit: 100 }, everything);
 const ids = ({ rows }: { rows: { id: string }[] }): string[] => rows.map(({ id }) => id);
@@ -156,6 +192,17 @@ describe.each(Object.entries(waysToTombstones))("%s", (_name, find) => {
   test("finds both for their owner and for tl-plane", async () => {
     expect((await find(owner)).toSorted()).toEqual(purged.toSorted());
     expect((await find(plane)).toSorted()).toEqual(purged.toSorted());
+  });
+});
+
+describe.each(Object.entries(waysToCalls))("%s", (_name, find) => {
+  test.each(strangers)("finds nothing for $kind $id", async (stranger) => {
+    expect(await find(stranger)).toEqual([]);
+  });
+
+  test("finds both for their owner and for tl-plane", async () => {
+    expect((await find(owner)).toSorted()).toEqual(calls.toSorted());
+    expect((await find(plane)).toSorted()).toEqual(calls.toSorted());
   });
 });
 

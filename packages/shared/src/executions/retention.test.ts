@@ -7,6 +7,10 @@ import { insertOldExecutions } from "../testing/old-executions.ts";
 import { newExecution, noCanary, openStack, type Stack } from "../testing/stack.ts";
 import { createReconciler } from "./reconcile.ts";
 import { reportRetention } from "./report-retention.ts";
+import { createCallIds } from "../outbound-log/call-ids.ts";
+import { noExecution, toCallRow, type ToldCall } from "../outbound-log/call-row.ts";
+import { insertCalls } from "../outbound-log/insert-calls.ts";
+import { toldCall } from "../testing/told-call.ts";
 import { createRetention, type Retention, type RetentionOptions } from "./retention.ts";
 
 const day = 86_400_000;
@@ -178,7 +182,7 @@ test("a leader that cannot reach Postgres falls behind, says so, and tries again
     onError: (error) => void errors.push(error),
   });
   retention.work();
-  await expect.poll(() => errors.length, { timeout: 15_000 }).toBe(4);
+  await expect.poll(() => errors.length, { timeout: 15_000 }).toBe(5);
   await expect
     .poll(() => {
       retention.work();
@@ -186,11 +190,41 @@ test("a leader that cannot reach Postgres falls behind, says so, and tries again
     })
     .toBeGreaterThan(50);
   // Each of its chores once: not in every turn of an outage.
-  expect(errors).toHaveLength(4);
+  expect(errors).toHaveLength(5);
   retention.rest();
   expect(lags.at(-1)).toBe(0);
   await retention.stop();
   await away.end();
+});
+
+test("outbound calls leave by their own age, those of no execution too, and others stay", async () => {
+  const newId = createCallIds();
+  const startedDaysAgo = (days: number, over: Partial<ToldCall> = {}) => {
+    const started_at = new Date(Date.now() - days * day).toISOString();
+    return toCallRow(toldCall({ started_at, ...over }), {
+      whose: { callerId: "key:one", engineId: "e" },
+      now: Date.now(),
+      newId,
+      seal: null,
+    });
+  };
+  await stack.db.pool.query("DELETE FROM outbound_calls");
+  const body = "x".repeat(5_000);
+  await insertCalls(stack.db.pool, [
+    ...Array.from({ length: 2_500 }, () => startedDaysAgo(3, { response_body: body })),
+    startedDaysAgo(3, { execution_id: noExecution, purpose: "callback" }),
+    startedDaysAgo(1),
+    startedDaysAgo(1, { execution_id: noExecution, purpose: "token" }),
+  ]);
+  const removed: unknown[] = [];
+  const retention = retentionOf({
+    callRetentionMs: 2 * day,
+    onRemoved: (kind, rows) => removed.push([kind, rows]),
+  });
+  await workUntil(retention, "outbound_calls", 2);
+  await retention.stop();
+  expect(await count("outbound_calls")).toBe(2);
+  expect(removed).toEqual([1_000, 1_000, 501].map((rows) => ["outbound_call", rows]));
 });
 
 test("whoever has lost the lead stops, and a stop waits for the statement under way", async () => {

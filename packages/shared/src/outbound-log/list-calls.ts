@@ -106,7 +106,7 @@ export async function listCalls(
      SELECT coalesce(array_agg(${callJson({ bodies: false })}::text ORDER BY c.call_id DESC), '{}') AS calls,
        coalesce(array_agg(c.call_id::text ORDER BY c.call_id DESC), '{}') AS ids,
        CASE WHEN (SELECT count(*) FROM matched) < ${limitPlace}
-         THEN (${looked("call_id::text", `OFFSET ${lookedPlace} - 1 LIMIT 1`)}) END AS looked_to
+         THEN (${looked("call_id", `OFFSET ${lookedPlace} - 1 LIMIT 1`)}) END AS looked_to
      FROM matched m JOIN outbound_calls c ON c.id = m.id`,
     values,
   );

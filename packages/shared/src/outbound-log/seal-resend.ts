@@ -2,6 +2,9 @@ import type { ResendableRequest } from "@tl-engine/outbound";
 import type { CallPurpose, ToldCall } from "./call-row.ts";
 import { isCredentialName } from "./shown-headers.ts";
 
+/** A request as the engine gave it, without what its connection adds. */
+export type KeptRequest = ResendableRequest;
+
 /** Why a call can't be sent again. */
 export const notResendable = [
   "other_protocol",
@@ -53,7 +56,7 @@ export function sealResend(
 }
 
 /** The request that is told, or that an envelope holds, member by member; null where it is none. */
-export function readRequest(value: unknown): ResendableRequest | null {
+export function readRequest(value: unknown): KeptRequest | null {
   if (typeof value !== "object" || value === null) return null;
   const { method, url, headers, body_base64 } = value as Partial<
     Record<keyof ResendableRequest, unknown>
@@ -67,7 +70,7 @@ export function readRequest(value: unknown): ResendableRequest | null {
   return { method, url, headers: Object.fromEntries(texts), body_base64 };
 }
 
-function holdsCredentials({ url, headers }: ResendableRequest): boolean {
+function holdsCredentials({ url, headers }: KeptRequest): boolean {
   if (Object.keys(headers).some(isCredentialName)) return true;
   const [, query = ""] = url.split("?", 2);
   return [...new URLSearchParams(query).keys()].some(isCredentialName);

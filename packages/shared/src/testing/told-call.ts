@@ -1,10 +1,10 @@
-import { randomUUID } from "node:crypto";
+import { v7 as uuidv7 } from "uuid";
 import type { ToldCall } from "../outbound-log/call-row.ts";
 
 /** A call as a host tells it, for tests. */
 export function toldCall(over: Partial<ToldCall> = {}): ToldCall {
   return {
-    execution_id: randomUUID(),
+    execution_id: uuidv7(),
     attempt: 1,
     dispatch: 1,
     step: "1",
