@@ -14,6 +14,9 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   getExecution: ["executions:read"],
   listExecutions: ["executions:read"],
   cancelExecution: ["executions:write"],
+  listOutboundCalls: ["executions:read"],
+  getOutboundCall: ["executions:read"],
+  resendOutboundCall: ["executions:write"],
 };
 
 /** Statuses that the caller may see, where his credential alone settles it; null: it does not. */
@@ -22,6 +25,8 @@ export function statusesByAccess(
   caller: KnownCaller | null,
 ): readonly number[] | null {
   if (operation.credential === "none") return null;
+  // Nobody comes in, whoever he is.
+  if (operation.credential === "own") return [401];
   if (caller === null) return [401];
   if (caller.limit === "spent") return [429];
   if (caller.kind === "plane") return null;

@@ -68,7 +68,10 @@ export function judgeHeaders(
   if (place.kind !== "operation") return wrong;
 
   const { operation } = place;
-  const counts = operation.credential !== "none" && caller !== null && caller.limit !== "unlimited";
+  const counts =
+    !["none", "own"].includes(operation.credential) &&
+    caller !== null &&
+    caller.limit !== "unlimited";
   const present = rate.filter((name) => answer.headers.has(name));
   if (counts && answer.status !== 401) {
     if (present.length !== rate.length) wrong.push(`has of the rate headers ${present.join(", ")}`);

@@ -30,8 +30,11 @@ export interface Operation {
   readonly path: string;
   readonly parameters: readonly Parameter[];
   readonly body: { readonly schema: Schema; readonly required: boolean } | null;
-  /** `none`: for everybody; `plane`: no token opens it, and of the keys tl-plane's alone. */
-  readonly credential: "none" | "any" | "plane";
+  /**
+   * `none`: for everybody; `plane`: no token opens it, and of the keys tl-plane's alone; `own`: a service's token for one
+   * execution, which nobody here has.
+   */
+  readonly credential: "none" | "any" | "plane" | "own";
   readonly responses: ReadonlyMap<number, Documented>;
 }
 
@@ -116,7 +119,7 @@ function readOperation(
             schema: one.requestBody.content["application/json"].schema,
             required: one.requestBody.required,
           },
-    credential: schemes.size === 0 ? "none" : schemes.has("bearer") ? "any" : "plane",
+    credential: credentialOf(schemes),
     responses: new Map(
       Object.entries(one.responses).map(([status, { description, headers, content }]) => [
         Number(status),
@@ -128,4 +131,10 @@ function readOperation(
       ]),
     ),
   };
+}
+
+function credentialOf(schemes: ReadonlySet<string>): Operation["credential"] {
+  if (schemes.size === 0) return "none";
+  if (schemes.has("completion")) return "own";
+  return schemes.has("bearer") ? "any" : "plane";
 }

@@ -23,7 +23,9 @@ const pathOf = ({ route }: Endpoint) =>
     .replace("{engine_id}", "echo")
     .replace("{execution_id}", unknownId)
     .replace("{key_id}", "AAAAAAAAAAAA");
-const protectedEndpoints = endpoints.filter((endpoint) => endpoint.access !== "public");
+const protectedEndpoints = endpoints.filter(
+  (endpoint) => endpoint.access !== "public" && endpoint.access !== "own",
+);
 const nameOf = ({ route }: Endpoint) => `${route.method.toUpperCase()} ${route.path}`;
 const problem = async (response: Response) => (await response.json()) as Problem;
 type As = Record<string, string> | null;

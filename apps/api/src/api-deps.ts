@@ -6,16 +6,19 @@ import type { Database } from "@tl-engine/shared/db/database.ts";
 import type { ExecutionReader } from "@tl-engine/shared/executions/read.ts";
 import type { Submitter } from "@tl-engine/shared/executions/submit.ts";
 import type { Watcher } from "@tl-engine/shared/executions/watch.ts";
+import type { CompletionTokens } from "@tl-engine/shared/remote-engines/completion-token.ts";
 import type { RateLimiter } from "@tl-engine/shared/rate-limit/rate-limiter.ts";
 import type { SecretBox } from "@tl-engine/shared/secrets/secret-box.ts";
 import type { Signals } from "@tl-engine/shared/signals/signals.ts";
-import type { CheckInput } from "./input-validator.ts";
+import type { Completions } from "./completions.ts";
+import type { CheckInput, CheckOutput } from "./input-validator.ts";
 import type { VerifyToken } from "./verify-token.ts";
 
 /** What of the configuration the HTTP side reads. */
 export type ApiSettings = Pick<
   ApiConfig,
   | "maxBodyBytes"
+  | "maxOutputBytes"
   | "corsOrigins"
   | "planeApiKeys"
   | "rateLimit"
@@ -60,6 +63,10 @@ export interface ApiDeps {
   verifyKey(key: string): Promise<ProgramCaller | null>;
   verifyToken: VerifyToken;
   checkInput: CheckInput;
+  /** null without TL_SECRET_KEY: then no service was ever given one. */
+  completionTokens: CompletionTokens | null;
+  completions: Completions;
+  checkOutput: CheckOutput;
   /** The OpenAPI document, as text. */
   openapi(): string;
   readiness(): Promise<Ready>;

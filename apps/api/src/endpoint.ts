@@ -14,8 +14,8 @@ export type ApiContext = Context<ApiEnv>;
 export interface Endpoint {
   /** Method, path and schemas, as OpenAPI writes them. */
   route: RouteConfig;
-  /** `public`, a scope, or a scope that depends on the request. */
-  access: "public" | Access | ((c: ApiContext) => Access);
+  /** `public`, a scope, or a scope that depends on the request; `own`: a credential of its own, which it checks itself. */
+  access: "public" | "own" | Access | ((c: ApiContext) => Access);
   handle(c: ApiContext, deps: ApiDeps): Response | Promise<Response>;
 }
 

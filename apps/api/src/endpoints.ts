@@ -1,7 +1,9 @@
 import type { Endpoint } from "./endpoint.ts";
 import { cancelExecution } from "./routes/cancel-execution.ts";
 import { changeConnection } from "./routes/change-connection.ts";
+import { changeEngine } from "./routes/change-engine.ts";
 import { changeKey } from "./routes/change-key.ts";
+import { completeExecution } from "./routes/complete-execution.ts";
 import { createConnection } from "./routes/create-connection.ts";
 import { createKey } from "./routes/create-key.ts";
 import { deleteConnection } from "./routes/delete-connection.ts";
@@ -22,9 +24,11 @@ import { listOwnExecutions } from "./routes/list-executions.ts";
 import { listKeys } from "./routes/list-keys.ts";
 import { openapiJson } from "./routes/openapi-json.ts";
 import { readyz } from "./routes/readyz.ts";
+import { registerEngine } from "./routes/register-engine.ts";
 import { rerollKey } from "./routes/reroll-key.ts";
 import { revokeKey } from "./routes/revoke-key.ts";
 import { testConnection } from "./routes/test-connection.ts";
+import { unregisterEngine } from "./routes/unregister-engine.ts";
 
 /** Every endpoint that is served; the document, the 404s and the 405s are made of this list. */
 export const endpoints: readonly Endpoint[] = [
@@ -35,9 +39,13 @@ export const endpoints: readonly Endpoint[] = [
   getExecution,
   listOwnExecutions,
   cancelExecution,
+  completeExecution,
   listEngines,
   enginesMetrics,
   getEngine,
+  registerEngine,
+  changeEngine,
+  unregisterEngine,
   createKey,
   listKeys,
   getKey,

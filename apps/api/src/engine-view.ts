@@ -19,7 +19,17 @@ export function describeEngine(id: string, catalogue: Catalogue): EngineSummary 
 /** One version of an engine, with all that a caller has to know to use it. */
 export function describeEngineVersion(
   summary: EngineSummary,
-  { version, title, description, inputSchema, outputSchema, example, policy }: EngineVersion,
+  {
+    version,
+    title,
+    description,
+    inputSchema,
+    outputSchema,
+    example,
+    policy,
+    remote,
+  }: EngineVersion,
+  { forPlane }: { forPlane: boolean },
 ): EngineDetail {
   return {
     ...summary,
@@ -44,5 +54,6 @@ export function describeEngineVersion(
       isolation: policy.isolation,
     },
     example: example ?? null,
+    ...(forPlane && remote !== null && { remote }),
   };
 }

@@ -54,8 +54,8 @@ export function withCommonHeaders({ route, access }: Endpoint): RouteConfig {
   const responses = Object.entries(route.responses).map(([status, response]) => {
     const names: AnswerHeader[] = ["X-Request-Id"];
     if (access !== "public") {
-      // Whoever was not recognised has no budget.
-      if (status !== "401") names.push(...counted);
+      // Whoever was not recognised has no budget, nor has a credential that is good for one request.
+      if (status !== "401" && access !== "own") names.push(...counted);
       names.push(...(byStatus[status] ?? []));
     }
     const { headers: own } = response as { headers?: ReturnType<typeof headersOf> };

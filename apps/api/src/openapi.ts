@@ -18,6 +18,12 @@ export function openapiText(endpoints: readonly Endpoint[]): string {
     bearerFormat: "JWT",
     description: "A front end's token",
   });
+  registry.registerComponent("securitySchemes", "completion", {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "tlc_…",
+    description: "The token that a remote engine's service is given with an execution",
+  });
   for (const [name, header] of Object.entries(answerHeaders)) {
     registry.registerComponent("headers", name, header);
   }
@@ -33,6 +39,7 @@ export function openapiText(endpoints: readonly Endpoint[]): string {
     servers: [{ url: "/", description: "This server" }],
     tags: [
       { name: "Executions", description: "Submit, read and cancel executions" },
+      { name: "Outbound calls", description: "What executions sent to the outside" },
       { name: "Engines", description: "What can be executed, its state and its figures" },
       { name: "Keys", description: "Programs' keys; tl-plane alone" },
       { name: "Connections", description: "Ways to reach outside systems; tl-plane alone" },

@@ -4,9 +4,11 @@ import type { Database } from "@tl-engine/shared/db/database.ts";
 import { pendingMigrations } from "@tl-engine/shared/db/migrate.ts";
 import { createBacklog } from "@tl-engine/shared/executions/backlog.ts";
 import type { Canary } from "@tl-engine/shared/executions/canary.ts";
+import type { LimitedEngine } from "@tl-engine/shared/executions/ceiling.ts";
 import { createDueTimer } from "@tl-engine/shared/executions/due-timer.ts";
 import { createEnqueuer, itemsPerJob } from "@tl-engine/shared/executions/enqueuer.ts";
 import { createExecutionIds } from "@tl-engine/shared/executions/execution-ids.ts";
+import { createFillFreedPlaces } from "@tl-engine/shared/executions/fill-freed-places.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 import { makeDueReady } from "@tl-engine/shared/executions/make-ready.ts";
 import { createReconciler, type TurnReport } from "@tl-engine/shared/executions/reconcile.ts";
@@ -42,6 +44,10 @@ export interface Recording {
   now(): number;
   /** @throws Refusal 503 until Postgres was there */
   newExecutionId(): string;
+  /** An execution is due again in so many ms. */
+  dueIn(ms: number): void;
+  /** A place under an engine's ceiling is free. */
+  placeFreed(engine: LimitedEngine): void;
   /** Why nothing can be recorded yet; null once it can. */
   waitsFor(): string | null;
   /** Resolves once it can. */
@@ -52,6 +58,8 @@ export interface Recording {
 
 interface Parts {
   submitter: Submitter;
+  dueIn(ms: number): void;
+  placeFreed(engine: LimitedEngine): void;
   now(): number;
   newExecutionId(): string;
   stop(): Promise<void>;
@@ -90,6 +98,8 @@ export function startRecording(options: RecordingOptions): Recording {
   return {
     now: () => parts?.now() ?? Date.now(),
     newExecutionId: () => current().newExecutionId(),
+    dueIn: (ms) => parts?.dueIn(ms),
+    placeFreed: (engine) => parts?.placeFreed(engine),
     submitter: {
       submit: async (execution) => current().submitter.submit(execution),
       findReplay: async (...request) => current().submitter.findReplay(...request),
@@ -140,6 +150,8 @@ async function makeParts(options: RecordingOptions): Promise<Parts> {
   const ensureLease = () => registration.ensureLease();
   return {
     submitter: createSubmitter({ db, enqueuer, backlog, ensureLease, dueIn, ...withHooks }),
+    dueIn,
+    placeFreed: createFillFreedPlaces(db.pool, enqueuer, onError),
     now: () => registration.now(),
     newExecutionId: createExecutionIds(() => registration.now()),
     async stop() {

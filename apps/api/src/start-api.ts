@@ -26,12 +26,14 @@ import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
 import { openRateLimiter } from "@tl-engine/shared/rate-limit/open-rate-limiter.ts";
 import { openRedis } from "@tl-engine/shared/redis/open-redis.ts";
 import { impatientRedisOptions } from "@tl-engine/shared/redis/redis-options.ts";
+import { createCompletionTokens } from "@tl-engine/shared/remote-engines/completion-token.ts";
 import { openSecretBox } from "@tl-engine/shared/secrets/open-secret-box.ts";
 import { openSignals } from "@tl-engine/shared/signals/open-signals.ts";
 import { createAnswerReport } from "./answer-report.ts";
 import { createApp } from "./app.ts";
 import { endpoints } from "./endpoints.ts";
-import { createInputCheck } from "./input-validator.ts";
+import { createCompletions } from "./completions.ts";
+import { createInputCheck, createOutputCheck } from "./input-validator.ts";
 import { openapiText } from "./openapi.ts";
 import { createReadiness } from "./readiness.ts";
 import { startRecording } from "./recording.ts";
@@ -131,6 +133,7 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     degraded: () => surroundings?.degraded() ?? [],
   });
 
+  const secretBox = openSecretBox(config);
   const app = createApp({
     settings: config,
     db,
@@ -151,10 +154,20 @@ export async function startApi({ config, log, hooks }: StartApiOptions): Promise
     watcher,
     catalogue,
     limiter,
-    secretBox: openSecretBox(config),
+    secretBox,
     verifyKey: (key) => keys.verify(key),
     verifyToken: tokenVerifier(config),
     checkInput: createInputCheck(),
+    completionTokens: secretBox === null ? null : createCompletionTokens(secretBox),
+    completions: createCompletions({
+      db,
+      signals,
+      onError,
+      dueIn: (ms) => recording.dueIn(ms),
+      placeFreed: (engine) => recording.placeFreed(engine),
+      ...(hooks && { hooks }),
+    }),
+    checkOutput: createOutputCheck(),
     openapi: () => (document ??= openapiText(endpoints)),
     readiness,
     isStarting: () => recording.waitsFor() !== null,

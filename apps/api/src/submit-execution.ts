@@ -39,7 +39,7 @@ export interface AskedSubmit {
 
 /**
  * Records an execution, or finds the one that the same request was accepted as before, and answers.
- * @throws Refusal 404, 410, 422, 503
+ * @throws Refusal 404, 409, 410, 422, 503
  */
 export async function submitExecution(
   c: ApiContext,
@@ -70,6 +70,10 @@ export async function submitExecution(
   const { resolved, errors } = resolveOptions(body.options ?? {}, engine.policy, deps.now());
   errors.push(...deps.checkInput(engine, body.input, inputText.length));
   if (errors.length > 0) return replayOr(invalidBody(errors));
+  if (engine.remote?.is_active === false) {
+    const detail = `${engine.id}@${engine.version} is switched off and takes nothing new`;
+    return replayOr(new Refusal("engine_inactive", detail));
+  }
 
   const result = await withDeadline(
     deps.submitter.submit({

@@ -6,9 +6,16 @@ import {
 import { isBadValue, isUnavailable } from "@tl-engine/shared/db/error-class.ts";
 import { KeyNotFoundError, KeyRevokedError } from "@tl-engine/shared/keys/key-errors.ts";
 import { NoSecretKeyError } from "@tl-engine/shared/secrets/secret-errors.ts";
+import {
+  EngineExistsError,
+  EngineInUseError,
+  RemoteEngineInvalidError,
+  RemoteEngineNotFoundError,
+} from "@tl-engine/shared/remote-engines/remote-engine-errors.ts";
 import { HTTPException } from "hono/http-exception";
 import { invalidBody } from "./body-errors.ts";
 import { connectionNotFound } from "./connection-id.ts";
+import { engineNotFound } from "./engine-ref.ts";
 import { Refusal } from "./problem.ts";
 
 /** How long a caller should wait before he tries again after a 503, seconds. */
@@ -43,6 +50,10 @@ export function toProblem(error: unknown): Refusal | null {
   }
   if (error instanceof ConnectionInvalidError) return invalidBody(error.errors);
   if (error instanceof NoSecretKeyError) return unavailable(error.message);
+  if (error instanceof RemoteEngineNotFoundError) return engineNotFound();
+  if (error instanceof EngineExistsError) return new Refusal("engine_exists", error.message);
+  if (error instanceof EngineInUseError) return new Refusal("engine_in_use", error.message);
+  if (error instanceof RemoteEngineInvalidError) return invalidBody(error.errors);
   if (isUnavailable(error)) return unavailable();
   // A value that passed the door and that Postgres refuses all the same: the caller's, not ours.
   if (isBadValue(error)) {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { remoteEngineSchema } from "./remote-engines.ts";
 
 export const engineStates = ["active", "paused", "no_workers"] as const;
 export type EngineState = (typeof engineStates)[number];
@@ -48,6 +49,9 @@ export const engineSchema = engineSummarySchema
       isolation: z.string(),
     }),
     example: z.unknown(),
+    remote: remoteEngineSchema
+      .optional()
+      .meta({ description: "How its service is reached, where it is a remote one; for tl-plane" }),
   })
   .meta({ id: "Engine" });
 export type EngineSummary = z.infer<typeof engineSummarySchema>;

@@ -7,6 +7,7 @@ export * from "./execution.ts";
 export * from "./callbacks.ts";
 export * from "./submit.ts";
 export * from "./engines.ts";
+export * from "./remote-engines.ts";
 export * from "./keys.ts";
 export * from "./connection-target.ts";
 export { judgeHeaderName } from "./connection-header.ts";

@@ -14,7 +14,7 @@ export interface Credentials {
 const bearer = /^Bearer ([^\s,]+)$/i;
 
 /** One text for all causes, so that it never says whether a key exists. */
-function unauthorized(): Refusal {
+export function unauthorized(): Refusal {
   return new Refusal(
     "unauthorized",
     "Send one valid credential: X-API-Key, or Authorization: Bearer",

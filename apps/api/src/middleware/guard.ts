@@ -21,8 +21,10 @@ export function guard(
   const { access } = endpoint;
   const budget = budgetOf(endpoint);
   return async function guard(c, next) {
-    if (access !== "public") {
-      if (isStarting()) throw unavailable("The service is starting; try again");
+    if (access !== "public" && isStarting()) {
+      throw unavailable("The service is starting; try again");
+    }
+    if (access !== "public" && access !== "own") {
       const identify = async (): Promise<Caller> => {
         const caller = await authenticate(c, credentials);
         await takeFromBudget(c, caller, budget, limiter, settings);

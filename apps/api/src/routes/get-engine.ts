@@ -25,6 +25,8 @@ export const getEngine: Endpoint = {
     const summary = describeEngine(asked.id, catalogue);
     if (engine === null || summary === null) throw engineNotFound();
     readQuery(c, []);
-    return c.json(describeEngineVersion(summary, engine));
+    return c.json(
+      describeEngineVersion(summary, engine, { forPlane: c.get("caller").kind === "plane" }),
+    );
   },
 };

@@ -24,5 +24,6 @@ export const submitResponses = {
     "payload_too_large",
     "invalid_input",
     "idempotency_mismatch",
+    "engine_inactive",
   ),
 };

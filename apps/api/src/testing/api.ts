@@ -8,6 +8,7 @@ import { createKeyVerifier } from "@tl-engine/shared/keys/verify-key.ts";
 import { silentLog } from "@tl-engine/shared/log/log.ts";
 import { registerProcess } from "@tl-engine/shared/process/registry.ts";
 import { openRateLimiter } from "@tl-engine/shared/rate-limit/open-rate-limiter.ts";
+import { createCompletionTokens } from "@tl-engine/shared/remote-engines/completion-token.ts";
 import { createSecretBox } from "@tl-engine/shared/secrets/secret-box.ts";
 import { openStack, type Stack } from "@tl-engine/shared/testing/stack.ts";
 import type { CreateKey } from "@tl-engine/contract";
@@ -15,7 +16,8 @@ import { SignJWT } from "jose";
 import type { AnsweredRequest, ApiDeps, ApiSettings } from "../api-deps.ts";
 import { createApp } from "../app.ts";
 import { endpoints } from "../endpoints.ts";
-import { createInputCheck } from "../input-validator.ts";
+import { createCompletions } from "../completions.ts";
+import { createInputCheck, createOutputCheck } from "../input-validator.ts";
 import { openapiText } from "../openapi.ts";
 import { tokenVerifier } from "../verify-token.ts";
 import { testEngines } from "./engines.ts";
@@ -26,6 +28,7 @@ export const jwtSecret = "jwt-0c9d7f3b5a1e8642907f1c3d5b8a6e42";
 
 const settings: ApiSettings = {
   maxBodyBytes: 1024 * 1024,
+  maxOutputBytes: 8 * 1024 * 1024,
   corsOrigins: ["https://app.example.com"],
   planeApiKeys: [planeKey],
   rateLimit: 1_000_000,
@@ -138,6 +141,15 @@ export async function openTestApi({
       jwtAudience: "tl-engine",
     }),
     checkInput: createInputCheck(),
+    completionTokens: createCompletionTokens(createSecretBox([secretKey])),
+    completions: createCompletions({
+      db,
+      signals,
+      onError,
+      dueIn: () => undefined,
+      placeFreed: () => undefined,
+    }),
+    checkOutput: createOutputCheck(),
     openapi: () => openapiText(endpoints),
     readiness: () => Promise.resolve({ status: "ready", reasons: [], degraded: [] }),
     isStarting: () => false,

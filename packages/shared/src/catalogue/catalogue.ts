@@ -1,3 +1,4 @@
+import type { RemoteEngine } from "@tl-engine/contract";
 import type { Database } from "../db/database.ts";
 import type { Signals } from "../signals/signals.ts";
 import type { EnginePolicy } from "./policy.ts";
@@ -16,14 +17,19 @@ export interface EngineVersion {
   fingerprint: string;
   /** Whether a live worker serves it. */
   live: boolean;
+  /** How the service of a remote engine is reached; null: workers run it themselves. */
+  remote: RemoteEngine | null;
 }
 
 /** The published engines, in this process' memory. */
 export interface Catalogue {
   /** Resolves once it was read; rejects where Postgres is away. */
   ready(): Promise<void>;
+  /** Reads it anew, with all that is committed by now. @throws what Postgres says */
+  refresh(): Promise<void>;
   /**
-   * The version that `resize` (the highest with a live worker, else the highest) or `resize@2` stands for.
+   * The version that `resize` (the highest with a live worker, else the highest) or `resize@2` stands for. Of remote
+   * engines those that take nothing new come last.
    * Asks Postgres once more before it says that there is none. @throws what Postgres says
    */
   resolve(ref: string): Promise<EngineVersion | null>;
@@ -50,6 +56,11 @@ interface CatalogueRow {
   policy: EnginePolicy;
   fingerprint: string;
   live: boolean;
+  connection: string | null;
+  method: string;
+  path: string;
+  is_active: boolean;
+  revision: number;
 }
 
 /** Keeps the published engines in memory: read at start, at each signal, and every few seconds. */
@@ -72,16 +83,17 @@ export function createCatalogue(
 
   async function load(): Promise<void> {
     const at = performance.now();
-    // What nobody has served for a week and nobody waits for has left the catalogue.
+    // What nobody has served for a week and nobody waits for has left the catalogue; what is registered stays.
     const { rows } = await pool.query<CatalogueRow>({
       name: "read-catalogue",
       // Each column by its name, as in all statements: `*` would be another row after a migration that adds one, and the
       // plan that this session keeps by the statement's name would be refused from then on.
       text: `SELECT v.engine_id, v.version, v.title, v.description, v.input_schema, v.output_schema, v.example, v.policy,
-          v.fingerprint, l.live FROM engine_versions v CROSS JOIN LATERAL (SELECT EXISTS (
+          v.fingerprint, l.live, r.connection, r.method, r.path, r.is_active, r.revision::float8 AS revision
+        FROM engine_versions v LEFT JOIN remote_engines r ON r.engine_id = v.engine_id AND r.version = v.version CROSS JOIN LATERAL (SELECT EXISTS (
           SELECT FROM process_engines s JOIN processes p ON p.id = s.process_id
           WHERE s.engine_id = v.engine_id AND s.version = v.version AND p.lease_until > now() AND NOT p.draining) AS live) AS l
-        WHERE l.live OR v.last_served_at > now() - interval '7 days' OR EXISTS (SELECT FROM engine_counters c
+        WHERE l.live OR r.engine_id IS NOT NULL OR v.last_served_at > now() - interval '7 days' OR EXISTS (SELECT FROM engine_counters c
           WHERE c.engine_id = v.engine_id AND c.version = v.version
           GROUP BY c.engine_id HAVING sum(queued + scheduled + running) > 0)
         ORDER BY v.engine_id, v.version DESC`,
@@ -93,6 +105,7 @@ export function createCatalogue(
         // The same content keeps its object, so that what others derived from it stays good.
         return before?.fingerprint === row.fingerprint &&
           before.live === row.live &&
+          before.remote?.revision === (row.connection === null ? undefined : row.revision) &&
           before.title === row.title
           ? before
           : engineOf(row);
@@ -114,12 +127,19 @@ export function createCatalogue(
     if (version !== undefined) {
       return versions.find((engine) => engine.version === Number(version)) ?? null;
     }
-    return versions.find((engine) => engine.live) ?? versions[0] ?? null;
+    const offered = versions.filter(({ remote }) => remote?.is_active !== false);
+    const best = offered.length > 0 ? offered : versions;
+    return best.find((engine) => engine.live) ?? best[0] ?? null;
   }
 
   return {
     async ready() {
       if (readAt === Number.NEGATIVE_INFINITY) await read();
+    },
+    async refresh() {
+      // One that is under way may have begun before what the caller knows of.
+      await reading?.catch(() => undefined);
+      await read();
     },
     async resolve(ref) {
       const found = find(ref);
@@ -148,5 +168,15 @@ function engineOf(row: CatalogueRow): EngineVersion {
     policy: row.policy,
     fingerprint: row.fingerprint,
     live: row.live,
+    remote:
+      row.connection === null
+        ? null
+        : {
+            connection: row.connection,
+            method: row.method,
+            path: row.path,
+            is_active: row.is_active,
+            revision: row.revision,
+          },
   };
 }

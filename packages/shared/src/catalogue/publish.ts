@@ -17,7 +17,10 @@ export interface EngineDescriptor {
 
 export interface PublishResult {
   served: EngineDescriptor[];
-  /** Versions that others already serve, or hold unfinished executions of, with another content. */
+  /**
+   * Versions that others already serve, or hold unfinished executions of, with another content; and ids that remote
+   * engines are registered under.
+   */
   refused: { id: string; version: number; reason: string }[];
 }
 
@@ -44,7 +47,8 @@ export async function publishEngines(
     const { rows } = await db.pool.query<{ fingerprint: string }>(
       `INSERT INTO engine_versions AS v (engine_id, version, title, description, input_schema, output_schema, example, policy,
          fingerprint)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+       SELECT $1::text, $2::int, $3::text, $4::text, $5::json, $6::json, $7::json, $8::json, $9::text
+       WHERE NOT EXISTS (SELECT FROM remote_engines r WHERE r.engine_id = $1)
        ON CONFLICT (engine_id, version) DO UPDATE SET title = excluded.title, description = excluded.description,
          input_schema = excluded.input_schema, output_schema = excluded.output_schema, example = excluded.example,
          policy = excluded.policy, fingerprint = excluded.fingerprint, last_served_at = now(),
@@ -74,7 +78,9 @@ export async function publishEngines(
       result.refused.push({
         id: engine.id,
         version: engine.version,
-        reason: `${engine.id}@${engine.version} is published with another content, and is in use; give the changed engine a new version`,
+        reason: (await isRemote(db, engine.id))
+          ? `${engine.id} is registered as a remote engine; give this one another id, or unregister that`
+          : `${engine.id}@${engine.version} is published with another content, and is in use; give the changed engine a new version`,
       });
     }
   }
@@ -82,13 +88,21 @@ export async function publishEngines(
   return result;
 }
 
-function fingerprintOf({
+async function isRemote(db: Database, id: string): Promise<boolean> {
+  const { rows } = await db.pool.query("SELECT FROM remote_engines WHERE engine_id = $1 LIMIT 1", [
+    id,
+  ]);
+  return rows.length > 0;
+}
+
+/** Changes with what callers and workers rely on: id, version, schemas and policy. */
+export function fingerprintOf({
   id,
   version,
   input_schema,
   output_schema,
   policy,
-}: EngineDescriptor): string {
+}: Pick<EngineDescriptor, "id" | "version" | "input_schema" | "output_schema" | "policy">): string {
   return createHash("sha256")
     .update(JSON.stringify([id, version, input_schema, output_schema, policy]))
     .digest("hex");
