@@ -329,8 +329,12 @@ function startMessage(key: number, request: RunRequest): StartMessage {
     dispatch: request.dispatch,
     inputText: request.inputText,
     traceparent: request.traceparent,
-    ...(request.engine.uses.length === 0 ? {} : { callerId: request.callerId }),
+    ...(request.engine.uses.length === 0 ? {} : { calls: callsOf(request) }),
   };
+}
+
+function callsOf({ callerId, timeoutMs }: RunRequest): NonNullable<StartMessage["calls"]> {
+  return { callerId, timeoutMs };
 }
 
 /** The same ports, asked by what hosts know of a run. */

@@ -31,9 +31,10 @@ export function createPortsOfRun(run: CallingRun, options: PortsOfRunOptions): P
   let over: AbortController | null = null;
   let isOver = false;
 
-  const ask: typeof asker.ask = async (_, port, asked, signal) => {
+  const ask: typeof asker.ask = async (_, ...question) => {
+    const [port, asked, signal] = question;
     over ??= new AbortController();
-    if (isOver) over.abort(new Error("the execution is over"));
+    if (isOver) over.abort(isOverReason());
     try {
       return await asker.ask(key, port, asked, AbortSignal.any([signal, over.signal]));
     } catch (error) {
@@ -41,15 +42,36 @@ export function createPortsOfRun(run: CallingRun, options: PortsOfRunOptions): P
     }
   };
 
+  // All that an answer depends on; ids hold no spaces.
+  const whose = (id: string, protocol: Protocol): string =>
+    `${id} ${protocol} ${run.engineId} ${run.callerId}`;
+
   async function find(id: string, protocol: Protocol): Promise<Connection> {
-    const whose = JSON.stringify([id, protocol, run.engineId, run.callerId]);
-    const here = known.get(whose);
+    const here = known.get(whose(id, protocol));
     if (here !== null) return here;
     const { answer } = await ask(key, "connection", { connection: id, protocol }, run.signal);
-    return known.put(whose, answer);
+    return known.put(whose(id, protocol), answer);
+  }
+
+  /** Lets through what nothing stands in the way of; null: the worker has to be asked. */
+  function enterFreely(connection: Connection): Admitted | null {
+    const { id, kind, concurrency, rate, breaker } = connection;
+    // A client that is kept for long must not outlive what its run may do.
+    if (known.get(whose(id, kind)) === null || concurrency !== null || rate !== null) return null;
+    if (breaker !== null && !known.isClosed(id)) return null;
+    return {
+      breakerState: "closed",
+      leave: once((outcome) => {
+        if (breaker === null || outcome === "ignored") return;
+        push({ kind: "called", key, ...named(connection), outcome });
+      }),
+    };
   }
 
   async function enter(connection: Connection, signal: AbortSignal): Promise<Admitted> {
+    await find(connection.id, connection.kind);
+    const free = enterFreely(connection);
+    if (free !== null) return free;
     const { ask: place, answer } = await ask(key, "enter", named(connection), signal);
     return {
       breakerState: answer.breakerState,
@@ -60,19 +82,7 @@ export function createPortsOfRun(run: CallingRun, options: PortsOfRunOptions): P
   return {
     connections: { connection: find },
     admission: {
-      enter(connection, signal) {
-        const { id, concurrency, rate, breaker } = connection;
-        const needsPlace = concurrency !== null || rate !== null;
-        if (needsPlace || (breaker !== null && !known.isClosed(id)))
-          return enter(connection, signal);
-        return {
-          breakerState: "closed",
-          leave: once((outcome) => {
-            if (breaker === null || outcome === "ignored") return;
-            push({ kind: "called", key, ...named(connection), outcome });
-          }),
-        };
-      },
+      enter: (connection, signal) => enterFreely(connection) ?? enter(connection, signal),
     },
     tokens: {
       async token(connection, stale, signal) {
@@ -81,9 +91,13 @@ export function createPortsOfRun(run: CallingRun, options: PortsOfRunOptions): P
     },
     close() {
       isOver = true;
-      over?.abort(new Error("the execution is over"));
+      over?.abort(isOverReason());
     },
   };
+}
+
+function isOverReason(): DOMException {
+  return new DOMException("The execution is over", "AbortError");
 }
 
 function named({ id, kind }: Connection): Named {

@@ -44,8 +44,8 @@ export interface StartMessage {
   /** JSON text; only the host parses it. */
   inputText: string;
   traceparent: string | null;
-  /** Who asked for it; only where its engine has clients. */
-  callerId?: string;
+  /** What its clients need to know; only where its engine has any. */
+  calls?: { callerId: string; timeoutMs: number };
 }
 
 /** Worker to host. */

@@ -1,5 +1,5 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
-import { type Engine, describeEngine } from "@tl-engine/engine-kit";
+import type { Engine } from "@tl-engine/engine-kit";
 import { createContext, executeEngine, toExecutionError } from "@tl-engine/engine-kit/run";
 import type { ClientsFor, ClientsOfRun } from "./outbound-clients.ts";
 import type { Outbox } from "./outbox.ts";
@@ -51,17 +51,20 @@ export function createRunner(options: RunnerOptions): Runner {
       const name = `${message.engineId}@${message.version}`;
       const engine = options.engines.get(name);
       if (engine === undefined) throw new Error(`this host has no engine ${name}`);
-      if (describeEngine(engine).policy.uses.length > 0) {
+      const { calls } = message;
+      if (calls !== undefined) {
+        const endsAt = performance.now() + calls.timeoutMs;
         clients = await options.clientsFor({
           key,
           engineId: message.engineId,
-          callerId: message.callerId ?? "",
+          callerId: calls.callerId,
           executionId: message.executionId,
           attempt: message.attempt,
           dispatch: message.dispatch,
           signal: state.controller.signal,
           callLog: { record: (call) => outbox.push({ kind: "call", call }) },
           traceparent: message.traceparent ?? undefined,
+          remainingMs: () => Math.max(0, endsAt - performance.now()),
         });
       }
       const context = createContext(engine, {
