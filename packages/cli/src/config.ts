@@ -28,6 +28,8 @@ export interface CliConfig {
   signing(): TokenSigning;
   /** @throws UsageError when the data folder's secrets can't be read */
   deployment(): Deployment;
+  /** A variable of the environment that a user names, such as one that holds a secret. */
+  variable(name: string): string | undefined;
   /** Colours are wanted, as far as the environment says. */
   colors: boolean;
 }
@@ -41,6 +43,7 @@ export function readConfig(env: Environment): CliConfig {
     api: (role) => apiAccess(role, given, file),
     signing: () => tokenSigning(given, file),
     deployment: () => readDeployment(env, dataDir, readSecrets(file)),
+    variable: (name) => env[name],
     colors: !env["NO_COLOR"] && env["TERM"] !== "dumb",
   };
 }

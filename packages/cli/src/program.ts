@@ -1,11 +1,13 @@
 import { Command } from "commander";
 import type { Cli } from "./cli.ts";
 import { addCancelCommand } from "./commands/cancel.ts";
+import { addConnectionsCommand } from "./commands/connections.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEnginesCommand } from "./commands/engines.ts";
 import { addExecuteCommand } from "./commands/execute.ts";
 import { addKeysCommand } from "./commands/keys.ts";
 import { addListCommand } from "./commands/list.ts";
+import { addSecretsCommand } from "./commands/secrets.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addTokenCommand } from "./commands/token.ts";
 import manifest from "../package.json" with { type: "json" };
@@ -32,11 +34,13 @@ export function createProgram(cli: Cli): Command {
   addCancelCommand(program, cli);
   program.commandsGroup("Engines:");
   addEnginesCommand(program, cli);
+  addConnectionsCommand(program, cli);
   program.commandsGroup("Callers:");
   addKeysCommand(program, cli);
   addTokenCommand(program, cli);
   program.commandsGroup("Operations:");
   addDoctorCommand(program, cli);
+  addSecretsCommand(program, cli);
   program.commandsGroup("Help:").helpCommand("help [command]", "say more about a command");
 
   return program.addHelpText("after", helpEnd);

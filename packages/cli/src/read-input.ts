@@ -45,7 +45,12 @@ export async function readInput(options: InputOptions, stdin: Readable): Promise
   return Object.fromEntries(members);
 }
 
-async function readSource(source: string, stdin: Readable): Promise<string> {
+/**
+ * A text: `@file`, `-` for stdin, or the thing itself.
+ *
+ * @throws UsageError when a file can't be read, or is not UTF-8
+ */
+export async function readSource(source: string, stdin: Readable): Promise<string> {
   if (source === "-") return decode(await readAll(stdin), "stdin");
   if (!source.startsWith("@")) return source;
   const path = resolve(source.slice(1));
@@ -74,7 +79,8 @@ function decode(bytes: Uint8Array, name: string): string {
   }
 }
 
-function parseJson(text: string, name: string): unknown {
+/** @throws UsageError when JSON is broken or would change on its way */
+export function parseJson(text: string, name: string): unknown {
   // The reviver's third argument (ES2026, in Node 24) has the number's own text.
   type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown;
   const keepNumbers: Reviver = (_, value, { source }) => {

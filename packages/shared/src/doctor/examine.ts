@@ -16,6 +16,7 @@ import { checkRemoval, checkRetentionSettings } from "./retention-checks.ts";
 import { runChecks } from "./run-checks.ts";
 import { checkSchema } from "./schema-checks.ts";
 import { checkSecrets } from "./secret-checks.ts";
+import { checkStoredSecrets } from "./stored-secret-checks.ts";
 import { checkBacklog, checkOverdue, checkProcesses } from "./work-checks.ts";
 
 export interface ExamineOptions {
@@ -126,6 +127,7 @@ async function examinePostgres(config: Config): Promise<Finding[]> {
           { id: "work.processes", look: () => checkProcesses(pool) },
           { id: "work.backlog", look: () => checkBacklog(pool) },
           { id: "work.overdue", look: () => checkOverdue(pool) },
+          { id: "secrets.stored", look: () => checkStoredSecrets(pool, config) },
           { id: "retention.removal", look: () => checkRemoval(pool, config) },
         ])
       : [];
