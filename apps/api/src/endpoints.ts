@@ -17,15 +17,18 @@ import { getConnection } from "./routes/get-connection.ts";
 import { getEngine } from "./routes/get-engine.ts";
 import { getExecution } from "./routes/get-execution.ts";
 import { getKey } from "./routes/get-key.ts";
+import { getOutboundCall } from "./routes/get-outbound-call.ts";
 import { healthz } from "./routes/healthz.ts";
 import { listConnections } from "./routes/list-connections.ts";
 import { listEngines } from "./routes/list-engines.ts";
 import { listOwnExecutions } from "./routes/list-executions.ts";
 import { listKeys } from "./routes/list-keys.ts";
+import { listOutboundCalls } from "./routes/list-outbound-calls.ts";
 import { openapiJson } from "./routes/openapi-json.ts";
 import { readyz } from "./routes/readyz.ts";
 import { registerEngine } from "./routes/register-engine.ts";
 import { rerollKey } from "./routes/reroll-key.ts";
+import { resendOutboundCall } from "./routes/resend-outbound-call.ts";
 import { revokeKey } from "./routes/revoke-key.ts";
 import { testConnection } from "./routes/test-connection.ts";
 import { unregisterEngine } from "./routes/unregister-engine.ts";
@@ -40,6 +43,9 @@ export const endpoints: readonly Endpoint[] = [
   listOwnExecutions,
   cancelExecution,
   completeExecution,
+  listOutboundCalls,
+  getOutboundCall,
+  resendOutboundCall,
   listEngines,
   enginesMetrics,
   getEngine,

@@ -68,6 +68,7 @@ export const engineIdParameter = z.object({
   engine_id: idParameter("An engine such as `resize`, or one of its versions: `resize@2`"),
 });
 export const executionIdParameter = z.object({ execution_id: idParameter("An execution's id") });
+export const callIdParameter = z.object({ call_id: idParameter("An outbound call's id") });
 export const keyIdParameter = z.object({ key_id: idParameter("A key's id") });
 export const connectionIdParameter = z.object({
   connection_id: idParameter("A connection's id"),
