@@ -11,7 +11,7 @@ import { failureOf, giveUpFetch } from "./give-up-fetch.ts";
 import { worthRenewingInMs, type HeldToken } from "./held-token.ts";
 import { keepToken } from "./keep-token.ts";
 import { claimFetch, readTokenRow, releaseFetch, type TokenRow } from "./oauth-token-row.ts";
-import { grantOf, openTokens } from "./sealed-tokens.ts";
+import { grantOf, openTokens, type KeptTokens } from "./sealed-tokens.ts";
 import {
   connectionChanged,
   refusedAgain,
@@ -68,7 +68,8 @@ export function createObtainer(options: ObtainerOptions): Obtainer {
       const readAt = now();
       const row = await readTokenRow(pool, id);
       if (row !== null && row.revision > revision) throw connectionChanged(id);
-      const held = row === null ? null : heldOf(connection, row, readAt, box);
+      const kept = row?.tokens == null ? null : openTokens(id, row.tokens, box, onError);
+      const held = heldOf(connection, row, kept, readAt);
       const refused = reason.because === "refused" && held?.accessToken === reason.stale;
       if (held !== null && !refused && !(reason.because === "old" && held.renewAt <= now())) {
         return held;
@@ -92,7 +93,7 @@ export function createObtainer(options: ObtainerOptions): Obtainer {
       const claim = randomUUID();
       if (!(await claimFetch(pool, connection, row, claim, options.leaseMs, refused))) continue;
       const stale = reason.because === "refused" ? reason.stale : null;
-      const fetched = await fetchAndKeep(connection, row, claim, stale, cause, box);
+      const fetched = await fetchAndKeep(connection, row, kept, claim, stale, cause, box);
       if (fetched !== null) return fetched;
     }
   }
@@ -101,6 +102,7 @@ export function createObtainer(options: ObtainerOptions): Obtainer {
   async function fetchAndKeep(
     connection: Connection,
     row: TokenRow | null,
+    before: KeptTokens | null,
     claim: string,
     stale: string | null,
     cause: TokenCause,
@@ -109,7 +111,6 @@ export function createObtainer(options: ObtainerOptions): Obtainer {
     const { id, revision } = connection;
     const seen = { revision, generation: row?.generation ?? 0 };
     const grant = grantOf(connection);
-    const before = row?.tokens == null ? null : openTokens(id, row.tokens, box, onError);
     const known = before?.grant === grant ? before.refreshToken : null;
     const fetch = { ...options, connection, seen, claim, failures: row?.failures ?? 0 };
     const askedAt = now();
@@ -139,24 +140,21 @@ export function createObtainer(options: ObtainerOptions): Obtainer {
 
   /** The token in the row, if it serves this connection's revision. */
   function heldOf(
-    { id, revision }: Connection,
-    row: TokenRow,
+    { revision }: Connection,
+    row: TokenRow | null,
+    kept: KeptTokens | null,
     readAt: number,
-    box: SecretBox,
   ): HeldToken | null {
-    if (row.revision !== revision || row.tokens === null || row.livesMs <= 0) return null;
-    const kept = openTokens(id, row.tokens, box, onError);
-    return (
-      kept && {
-        revision,
-        generation: row.generation,
-        accessToken: kept.accessToken,
-        obtainedAt: readAt - row.ageMs,
-        renewAt: readAt + row.renewInMs,
-        expiresAt: readAt + row.livesMs,
-        refusals: row.refusals,
-      }
-    );
+    if (row === null || kept === null || row.revision !== revision || row.livesMs <= 0) return null;
+    return {
+      revision,
+      generation: row.generation,
+      accessToken: kept.accessToken,
+      obtainedAt: readAt - row.ageMs,
+      renewAt: readAt + row.renewInMs,
+      expiresAt: readAt + row.livesMs,
+      refusals: row.refusals,
+    };
   }
 
   /** Ends when something happened to the connection's token, and after that time at the latest. */
