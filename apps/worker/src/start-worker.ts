@@ -1,8 +1,6 @@
 import { pathToFileURL } from "node:url";
 import type { WorkerConfig } from "@tl-engine/shared/config/demand.ts";
 import { AllowListError, parseAllowList } from "@tl-engine/outbound/allow-list";
-import { OutboundRefusedError } from "@tl-engine/outbound/errors";
-import { readConnection } from "@tl-engine/shared/connections/read-connection.ts";
 import { closeDatabase, openDatabase } from "@tl-engine/shared/db/database.ts";
 import { createBacklog } from "@tl-engine/shared/executions/backlog.ts";
 import { createPostgresCanary, createRedisCanary } from "@tl-engine/shared/executions/canary.ts";
@@ -19,6 +17,7 @@ import {
 } from "@tl-engine/shared/doctor/watch-surroundings.ts";
 import { createErrorLog } from "@tl-engine/shared/log/error-log.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
+import { createCircuitMetrics } from "@tl-engine/shared/metrics/circuit-metrics.ts";
 import { createReconcilerMetrics } from "@tl-engine/shared/metrics/reconciler-metrics.ts";
 import { createCallbackMetrics } from "@tl-engine/shared/metrics/callback-metrics.ts";
 import { createMetrics } from "@tl-engine/shared/metrics/registry.ts";
@@ -44,17 +43,15 @@ import { createHostMetrics } from "./host-metrics.ts";
 import { startLiveness, type LivenessTimes } from "./liveness.ts";
 import { noteTaken } from "./note-taken.ts";
 import { offerAgain } from "./offer-again.ts";
-import { createAnswerPorts } from "./ports/answer-ports.ts";
-import { createConnectionSource } from "./ports/connection-source.ts";
 import { createMainDoor } from "./ports/main-door.ts";
-import { noAdmission } from "./ports/no-admission.ts";
+import { openPorts } from "./ports/open-ports.ts";
 import { publishServed } from "./publish-served.ts";
 import { createReadiness } from "./readiness.ts";
 import { serve, type ServedEngine } from "./served-engine.ts";
 import { waitForRecord } from "./wait-for-record.ts";
 import { StartError } from "./start-error.ts";
 import { within } from "./within.ts";
-import { createWorker } from "./worker.ts";
+import { createWorker, type Worker } from "./worker.ts";
 
 export interface StartWorkerOptions {
   config: WorkerConfig;
@@ -227,24 +224,23 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       }),
     });
 
+    const box = openSecretBox(config);
     const door = createMainDoor(config.outboundAllow);
     closers.push(() => door.close());
-    const ports = createAnswerPorts({
-      connections: createConnectionSource({
-        read: (id) => untilAvailable(() => readConnection(db.pool, id), { onError }),
-        box: openSecretBox(config),
-        onError,
-      }),
-      admission: noAdmission,
-      tokens: {
-        token: () => Promise.reject(new OutboundRefusedError("there are no tokens to be had here")),
-      },
+    const { ports, admission, close } = openPorts({
+      pool: db.pool,
+      signals,
+      box,
+      door,
+      callLog: { record: (call) => worker.recordCall(call) },
+      onReleased: () => worker.lookForDue(),
       onError,
     });
-    signals.subscribe("connections", (id) => ports.changed(id));
+    closers.push(close);
+    createCircuitMetrics(registry, () => admission.states());
 
     const taken = noteTaken(queue);
-    const worker = createWorker({
+    const worker: Worker = createWorker({
       settings: config,
       engines,
       resolveFrom,
@@ -256,7 +252,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       enqueuer,
       backlog,
       ports,
-      secretBox: openSecretBox(config),
+      secretBox: box,
       metrics,
       hostMetrics,
       log,

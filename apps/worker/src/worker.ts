@@ -1,3 +1,4 @@
+import type { OutboundCall } from "@tl-engine/outbound";
 import type { Config } from "@tl-engine/shared/config/config.ts";
 import type { Database } from "@tl-engine/shared/db/database.ts";
 import type { Backlog } from "@tl-engine/shared/executions/backlog.ts";
@@ -62,6 +63,10 @@ export interface Worker {
   start(): Promise<void>;
   /** Begins to take deliveries of one of them. */
   serve(engine: ServedEngine): void;
+  /** Puts a call to the outside on record that was made for one of its executions. */
+  recordCall(call: OutboundCall): void;
+  /** Executions have become due: brings in those that are. */
+  lookForDue(): void;
   /**
    * Takes nothing new and lets what runs go on for up to the drain time, or until `hurry` aborts; gives back what
    * remains. Resolves when nothing runs here any more.
@@ -128,9 +133,8 @@ export function createWorker(deps: WorkerDeps): Worker {
   });
   const writesOf = createPending();
   const giveBack = createGiveBack({ db, enqueuer, signals, onError });
-  const dueTimer = createDueTimer(
-    () => void makeDueReady(db.pool, enqueuer, backlog).catch(onError),
-  );
+  const lookForDue = (): void => void makeDueReady(db.pool, enqueuer, backlog).catch(onError);
+  const dueTimer = createDueTimer(lookForDue);
 
   const hosts = createHosts({
     engines: engines.map((engine) => engine.hosted),
@@ -160,12 +164,7 @@ export function createWorker(deps: WorkerDeps): Worker {
         const written = progress.set({ id: executionId, dispatch, fraction, message });
         writesOf.add(executionId, written);
       },
-      call(call) {
-        metrics.outbound.count(call);
-        const run = inHand.get(call.execution_id)?.run?.request;
-        const whose = run && { callerId: run.callerId, engineId: run.engine.engineId };
-        writesOf.add(call.execution_id, calls.record(call, whose ?? null));
-      },
+      call: recordCall,
     },
     ports: deps.ports,
     onReplaced: hostMetrics.replaced,
@@ -225,12 +224,21 @@ export function createWorker(deps: WorkerDeps): Worker {
     comparison.look();
   });
 
+  function recordCall(call: OutboundCall): void {
+    metrics.outbound.count(call);
+    const run = inHand.get(call.execution_id)?.run?.request;
+    const whose = run && { callerId: run.callerId, engineId: run.engine.engineId };
+    writesOf.add(call.execution_id, calls.record(call, whose ?? null));
+  }
+
   function abortAll(): void {
     for (const [, { run }] of inHand.entries()) run?.abort("shutdown");
   }
 
   return {
     start: () => hosts.prepare(),
+    recordCall,
+    lookForDue,
 
     serve(engine) {
       if (stopping.signal.aborted) return;

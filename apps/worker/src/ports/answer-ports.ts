@@ -1,41 +1,20 @@
-import type { Admitted, Connection } from "@tl-engine/outbound";
+import type { SharedAdmission } from "@tl-engine/shared/connections/admission.ts";
+import type { Tokens } from "@tl-engine/shared/connections/oauth-tokens.ts";
 import type { AskPorts, Push } from "../host/answering.ts";
 import type { ConnectionSource } from "./connection-source.ts";
 import type { AskingExecution } from "./may-use.ts";
 
-/** An execution as the shared state names it. */
-export interface AdmittedExecution {
-  readonly executionId: string;
-  readonly dispatch: number;
-}
-
-/** Who lets calls through: circuits and bounds that are one over all workers. */
-export interface SharedAdmission {
-  /** @throws what carries `park` while the circuit is open, or the reason of the signal */
-  enter(
-    connection: Connection,
-    execution: AdmittedExecution,
-    signal: AbortSignal,
-  ): Admitted | Promise<Admitted>;
-  /** A call ended that was let through without asking, since nothing stood in its way. */
-  report(connection: Connection, outcome: "success" | "failure"): void;
-  isClosed(connection: string): boolean;
-  /** Hears of each circuit that opens or closes. */
-  onChange(hear: (connection: string) => void): void;
-}
-
-/** Where access tokens come from: see the door's `TokenSource`. */
-export interface SharedTokens {
-  token(connection: Connection, stale: string | null, signal: AbortSignal): Promise<string>;
-}
-
 /** An execution in a host, as far as its questions go. */
-export type AskingRun = AskingExecution & AdmittedExecution;
+export interface AskingRun extends AskingExecution {
+  readonly attempt: number;
+  readonly dispatch: number;
+  readonly traceparent: string | null;
+}
 
 export interface AnswerPortsOptions {
   connections: ConnectionSource;
-  admission: SharedAdmission;
-  tokens: SharedTokens;
+  admission: Pick<SharedAdmission, "enter" | "report" | "isClosed" | "onChange">;
+  tokens: Pick<Tokens, "token">;
   onError(error: unknown): void;
 }
 
@@ -72,7 +51,9 @@ export function createAnswerPorts(options: AnswerPortsOptions): AnswerPorts {
     },
     async token(run, named, stale, signal) {
       const { connection } = await connections.find(run, named, signal);
-      return tokens.token(connection, stale, signal);
+      const { executionId, attempt, dispatch, traceparent } = run;
+      const cause = { executionId, attempt, dispatch, traceparent: traceparent ?? undefined };
+      return tokens.token(connection, stale, cause, signal);
     },
     called(run, named, outcome) {
       connections
