@@ -15,6 +15,7 @@ COPY packages/client/package.json packages/client/
 COPY packages/contract/package.json packages/contract/
 COPY packages/engine-kit/package.json packages/engine-kit/
 COPY packages/outbound/package.json packages/outbound/
+COPY packages/protobuf/package.json packages/protobuf/
 COPY packages/shared/package.json packages/shared/
 # Optional are the embedded PostgreSQL of `npm start` and a native speed-up that isn't needed.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts \

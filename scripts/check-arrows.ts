@@ -6,10 +6,11 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 /** What one workspace may lean on, by folder; `types` marks an arrow that only `import type` may use. */
 const arrows: Record<string, Record<string, "all" | "types">> = {
   "packages/contract": {},
-  "packages/outbound": {},
+  "packages/protobuf": {},
+  "packages/outbound": { "packages/protobuf": "all" },
   "packages/client": { "packages/contract": "all" },
   "packages/engine-kit": { "packages/outbound": "types" },
-  engines: { "packages/engine-kit": "all" },
+  engines: { "packages/engine-kit": "all", "packages/protobuf": "all" },
   "packages/shared": { "packages/contract": "all", "packages/outbound": "types" },
   "packages/cli": {
     "packages/client": "all",

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { ProtobufError } from "@tl-engine/protobuf";
 
 import {
   ConnectionFailedError,
@@ -51,6 +52,7 @@ export function grpcError(
   deadlineMs: number,
 ): Error {
   if (thrown instanceof OutboundError) return thrown;
+  if (thrown instanceof ProtobufError) return new GrpcMessageError(thrown.message);
   if (!(thrown instanceof ConnectError)) {
     return new ConnectionFailedError(`${what}: the connection broke`, {
       retryable: repeatable,

@@ -12,6 +12,7 @@ import {
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { filesOf } from "@tl-engine/protobuf";
 import { afterEach, describe, expect, it, test } from "vitest";
 
 import { parseAllowList } from "../allow-list.ts";
@@ -29,7 +30,6 @@ import { testConnection } from "../test-support/test-connection.ts";
 import { createTestScope } from "../test-support/test-scope.ts";
 import { type GrpcCallOptions, type GrpcSchema } from "./grpc-client.ts";
 import { GrpcMessageError } from "./grpc-errors.ts";
-import { descriptorsOfProto } from "./proto-text.ts";
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -79,11 +79,9 @@ const itemJson = {
   colour: "COLOUR_BLUE",
 };
 
+const file = await filesOf({ from: "proto", files: protoFiles });
 const descriptorSet = (): Uint8Array =>
-  toBinary(
-    FileDescriptorSetSchema,
-    create(FileDescriptorSetSchema, { file: descriptorsOfProto(protoFiles) }),
-  );
+  toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file }));
 
 describe("a unary call", () => {
   const schemas: [string, () => GrpcSchema][] = [

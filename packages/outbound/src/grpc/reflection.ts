@@ -1,9 +1,9 @@
 import { fromBinary, fromJson, toJson } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, type FileDescriptorProto } from "@bufbuild/protobuf/wkt";
+import { knownFile } from "@tl-engine/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 
 import { GrpcMessageError } from "./grpc-errors.ts";
-import { knownFile } from "./known-files.ts";
 import { reflectionMethod, reflectionPackages } from "./reflection-schema.ts";
 
 /** Files that one service may need; more are a mistake, or meant to fill memory. */

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 
-import { fromBinary, type DescService, type FileRegistry } from "@bufbuild/protobuf";
-import { FileDescriptorSetSchema, type FileDescriptorProto } from "@bufbuild/protobuf/wkt";
+import { type DescService, type FileRegistry } from "@bufbuild/protobuf";
+import { type FileDescriptorProto } from "@bufbuild/protobuf/wkt";
+import { filesOf, registryOf } from "@tl-engine/protobuf";
 
 import { type GrpcSchema } from "./grpc-client.ts";
 import { GrpcMessageError } from "./grpc-errors.ts";
-import { serviceOf } from "./method-of.ts";
 
 export interface KnownService {
   readonly service: DescService;
@@ -17,7 +17,7 @@ export interface SchemaCache {
   /**
    * @param origin whose reflection it is
    * @param reflect asks the server
-   * @throws GrpcMessageError, and what `reflect` throws
+   * @throws ProtobufError, GrpcMessageError, and what `reflect` throws
    */
   find(
     schema: GrpcSchema,
@@ -40,7 +40,7 @@ export function createSchemaCache(now: () => number = () => performance.now()): 
       const key = `${keyOf(schema, origin)} ${service}`;
       const entry = entries.get(key);
       if (entry !== undefined && entry.until > now()) return entry.known;
-      const known = filesOf(schema, reflect).then((files) => serviceOf(files, service));
+      const known = load(schema, service, reflect);
       const until = schema.from === "reflection" ? now() + REFLECTED_MS : Infinity;
       entries.delete(key);
       entries.set(key, { known, until });
@@ -62,18 +62,14 @@ function keyOf(schema: GrpcSchema, origin: string): string {
   return hash.digest("hex");
 }
 
-async function filesOf(
+async function load(
   schema: GrpcSchema,
+  name: string,
   reflect: () => Promise<FileDescriptorProto[]>,
-): Promise<FileDescriptorProto[]> {
-  if (schema.from === "reflection") return reflect();
-  if (schema.from === "proto") {
-    const { descriptorsOfProto } = await import("./proto-text.ts");
-    return descriptorsOfProto(schema.files);
-  }
-  try {
-    return fromBinary(FileDescriptorSetSchema, schema.bytes).file;
-  } catch {
-    throw new GrpcMessageError("the descriptor set cannot be read: it is no FileDescriptorSet");
-  }
+): Promise<KnownService> {
+  const files = schema.from === "reflection" ? await reflect() : await filesOf(schema);
+  const registry = registryOf(files, "service", name);
+  const service = registry.getService(name);
+  if (service === undefined) throw new GrpcMessageError(`there is no service ${name}`);
+  return { service, registry };
 }

@@ -3,12 +3,12 @@ import { FileDescriptorSetSchema, type FileDescriptorProto } from "@bufbuild/pro
 import protobuf from "protobufjs";
 import descriptor from "protobufjs/ext/descriptor/index.js";
 
-import { GrpcMessageError } from "./grpc-errors.ts";
+import { ProtobufError } from "./protobuf-error.ts";
 
 /**
  * Descriptors of `.proto` texts.
  *
- * @throws GrpcMessageError with file and line where a text cannot be read, or imports what is not given
+ * @throws ProtobufError with file and line where a text cannot be read, or imports what is not given
  */
 export function descriptorsOfProto(files: Readonly<Record<string, string>>): FileDescriptorProto[] {
   const root = new protobuf.Root();
@@ -19,22 +19,18 @@ export function descriptorsOfProto(files: Readonly<Record<string, string>>): Fil
       // Field names stay as they are written; protoc's JSON names are made of them.
       imports = protobuf.parse(text, root, { keepCase: true }).imports ?? [];
     } catch (error) {
-      throw new GrpcMessageError(
-        `${name}: ${error instanceof Error ? error.message : "unreadable"}`,
-      );
+      throw new ProtobufError(`${name}: ${error instanceof Error ? error.message : "unreadable"}`);
     }
     for (const imported of imports) {
       if (!given.has(imported) && !addKnown(root, imported)) {
-        throw new GrpcMessageError(
-          `${name} imports ${imported}, which is not among the files given`,
-        );
+        throw new ProtobufError(`${name} imports ${imported}, which is not among the files given`);
       }
     }
   }
   try {
     root.resolveAll();
   } catch (error) {
-    throw new GrpcMessageError(error instanceof Error ? error.message : "unreadable");
+    throw new ProtobufError(error instanceof Error ? error.message : "unreadable");
   }
   // Its JavaScript gives every Root this method; its types do not say so.
   const set = (root as unknown as { toDescriptor(syntax: string): object }).toDescriptor("proto3");
