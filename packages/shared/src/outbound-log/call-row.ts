@@ -78,7 +78,7 @@ export interface CallRowOptions {
  */
 export function toCallRow(call: ToldCall, { whose, now, newId, seal }: CallRowOptions): CallRow {
   // A call is put where it belongs among the record's times, whatever this machine's clock says.
-  const told = Date.parse(String(call.started_at)) + now - Date.now();
+  const told = Date.parse(call.started_at) + now - Date.now();
   const startedAt = told > now - longestCallMs && told <= now + 1_000 ? told : now;
   const callId = newId(startedAt);
   const purpose = callPurposes.find((known) => known === call.purpose) ?? "engine";

@@ -84,7 +84,7 @@ describe("a list of calls", () => {
     [{ purpose: "token" }, ""],
   ])("narrowed by %o", async (filters, expected) => {
     expect(await steps(plane, filters)).toBe(expected);
-    const own = [...expected].filter((step) => step !== "f").join("");
+    const own = expected.replaceAll("f", "");
     expect(await steps(one, filters)).toBe(own);
   });
 
