@@ -36,19 +36,24 @@ CREATE TABLE connection_breakers (
 ) WITH (fillfactor = 50);
 
 -- Who makes calls through a connection that bounds how many are made at once: by process, how many it makes, how many
--- more it would, and since when it waits. Unlogged: a crash of this server forgets calls that are under way.
+-- more it would, since when it waits for those, and when it said so. Unlogged: a crash of this server forgets calls that
+-- are under way.
 CREATE UNLOGGED TABLE connection_places (
   connection_id text COLLATE "C" PRIMARY KEY,
-  holders jsonb NOT NULL DEFAULT '{}'
+  holders jsonb NOT NULL DEFAULT '{}',
+  -- Of the last statement: an update can't return what it reckoned.
+  given jsonb
 ) WITH (fillfactor = 50);
 
--- What was taken of a connection's rate: the newest window that has calls, and how many; the same for the windows that
--- parked executions were sent away to. Windows are numbered from 1970. Unlogged: a crash starts the window anew.
+-- What was taken of a connection's rate. The calls that it allows are numbered from 1970, so many to a window: the next
+-- one that is free, and the next one of those that parked executions were sent away to. Unlogged: a crash of this server
+-- starts the window anew.
 CREATE UNLOGGED TABLE connection_rates (
   connection_id text COLLATE "C" PRIMARY KEY,
-  per_ms double precision NOT NULL,
-  last_window bigint NOT NULL,
-  used integer NOT NULL,
-  parked_window bigint NOT NULL,
-  parked integer NOT NULL
+  per_window integer NOT NULL,
+  window_ms double precision NOT NULL,
+  next_call bigint NOT NULL,
+  next_parked bigint NOT NULL,
+  -- Of the last statement: an upsert can't return what was there before it.
+  granted integer NOT NULL
 ) WITH (fillfactor = 50);

@@ -86,7 +86,7 @@ async function call(
   return entry.breakerState;
 }
 
-async function row(id: string): Promise<Record<string, unknown>> {
+async function row(id: string): Promise<Record<string, unknown> | undefined> {
   const { rows } = await one.db.pool.query(
     `SELECT state, openings, open_ms, (SELECT sum(n)::int FROM unnest(calls) n) AS calls,
        (SELECT sum(n)::int FROM unnest(failures) n) AS failures, generation::int FROM connection_breakers WHERE connection_id = $1`,
@@ -124,7 +124,7 @@ test("a circuit opens for all processes by what came of calls in any of them, an
   expect(await call(there, connection, "failure")).toBe("closed");
   await until(
     () => row(id),
-    ({ failures } = {}) => failures === 2,
+    (found) => found?.failures === 2,
   );
   expect(here.isClosed(id) && there.isClosed(id)).toBe(true);
   expect(await call(there, connection, "failure")).toBe("closed");
@@ -168,7 +168,7 @@ test("a probe that fails opens it for twice as long, up to the longest; one that
     );
     await until(
       () => row(id),
-      ({ state }) => state === "open",
+      (found) => found?.state === "open",
     );
   };
   await probe("failure");
@@ -367,7 +367,7 @@ test("a permit whose process is gone is given to the next one when its lease is 
   if ("leave" in next) next.leave("success");
   await until(
     () => row(id),
-    ({ state }) => state === "closed",
+    (found) => found?.state === "closed",
   );
 });
 

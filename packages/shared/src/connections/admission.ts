@@ -1,15 +1,22 @@
 import type { Admitted, Connection, Park } from "@tl-engine/outbound";
-import { createBreakers, type Breakers } from "../breakers/breakers.ts";
-import type { BreakersOptions } from "../breakers/breakers.ts";
+import { createBreakers, type Breakers, type BreakersOptions } from "../breakers/breakers.ts";
+import { blockedByOf } from "../executions/release-parked.ts";
+import { createPlaces } from "./places.ts";
+import { createRates } from "./rates.ts";
 
 export interface AdmissionOptions extends BreakersOptions {
+  /** Whose calls they are: its places come back when its lease has ended. */
+  processId: string;
   /** Makes the error that parks an execution. */
   parked(message: string, park: Park): Error;
 }
 
 /** Lets calls through connections: their circuits, concurrency and rates are one over all workers. */
 export interface SharedAdmission {
-  /** @throws what `parked` makes while the circuit is open or the rate is spent for long; the reason of the signal */
+  /**
+   * Asks nobody where a connection has none of these, or its circuit is closed.
+   * @throws what `parked` makes while the circuit is open, or the rate is spent for longer than 2 s; the signal's reason
+   */
   enter(
     connection: Connection,
     execution: { readonly executionId: string },
@@ -20,13 +27,36 @@ export interface SharedAdmission {
   isClosed(connectionId: string): boolean;
   /** Hears of each circuit that opens or closes. */
   onChange(hear: (connectionId: string) => void): void;
+  /** For metrics: see {@link Breakers}. */
   states: Breakers["states"];
   close(): Promise<void>;
 }
 
 /** See {@link SharedAdmission}. */
 export function createAdmission(options: AdmissionOptions): SharedAdmission {
+  const { pool, signals, processId, onError, parked } = options;
   const breakers = createBreakers(options);
+  const places = createPlaces({ pool, signals, processId, onError });
+  const rates = createRates({ pool, onError });
+
+  /** @throws what parks the execution */
+  async function passCircuit(connection: Connection, executionId: string): Promise<Admitted> {
+    const entry = await breakers.enter(connection, executionId);
+    if ("park" in entry) throw parked(entry.message, entry.park);
+    return entry;
+  }
+
+  async function passRate(connection: Connection, signal: AbortSignal): Promise<void> {
+    const { id, rate } = connection;
+    if (rate === null) return;
+    const delayMs = await rates.enter({ id, rate }, signal);
+    if (delayMs === null) return;
+    throw parked(`the rate of connection ${id} is spent: ${rate.limit} calls in ${rate.perMs} ms`, {
+      reason: "retry_after",
+      delayMs,
+      blockedBy: blockedByOf(id),
+    });
+  }
 
   async function enter(
     connection: Connection,
@@ -34,11 +64,32 @@ export function createAdmission(options: AdmissionOptions): SharedAdmission {
     signal: AbortSignal,
   ): Promise<Admitted> {
     signal.throwIfAborted();
-    const entry = await breakers.enter(connection, executionId);
-    if ("park" in entry) throw options.parked(entry.message, entry.park);
-    if (!signal.aborted) return entry;
-    entry.leave("ignored");
-    throw signal.reason;
+    // First what costs nothing: an open circuit takes no place and nothing of the rate.
+    let circuit = await passCircuit(connection, executionId);
+    let leavePlace = (): void => undefined;
+    try {
+      signal.throwIfAborted();
+      const { id, concurrency } = connection;
+      if (concurrency !== null) leavePlace = await places.enter({ id, concurrency }, signal);
+      await passRate(connection, signal);
+      signal.throwIfAborted();
+      // It may have opened while this waited.
+      if (circuit.breakerState === "closed" && !breakers.isClosed(id)) {
+        circuit.leave("ignored");
+        circuit = await passCircuit(connection, executionId);
+      }
+    } catch (error) {
+      leavePlace();
+      circuit.leave("ignored");
+      throw error;
+    }
+    return {
+      breakerState: circuit.breakerState,
+      leave(outcome) {
+        leavePlace();
+        circuit.leave(outcome);
+      },
+    };
   }
 
   return {
@@ -47,6 +98,8 @@ export function createAdmission(options: AdmissionOptions): SharedAdmission {
     isClosed: (id) => breakers.isClosed(id),
     onChange: (hear) => breakers.onChange(hear),
     states: () => breakers.states(),
-    close: () => breakers.close(),
+    async close() {
+      await Promise.all([places.close(), breakers.close()]);
+    },
   };
 }
