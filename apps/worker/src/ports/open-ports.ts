@@ -4,16 +4,18 @@ import { createTokenFetcher } from "@tl-engine/outbound/fetch-token";
 import { createAdmission, type SharedAdmission } from "@tl-engine/shared/connections/admission.ts";
 import { createTokens } from "@tl-engine/shared/connections/oauth-tokens.ts";
 import { readConnection } from "@tl-engine/shared/connections/read-connection.ts";
+import type { Database } from "@tl-engine/shared/db/database.ts";
 import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts";
 import type { SecretBox } from "@tl-engine/shared/secrets/secret-box.ts";
 import type { Signals } from "@tl-engine/shared/signals/signals.ts";
-import type pg from "pg";
 import { createAnswerPorts, type AnswerPorts } from "./answer-ports.ts";
 import { createConnectionSource } from "./connection-source.ts";
 import type { MainDoor } from "./main-door.ts";
 
 export interface OpenPortsOptions {
-  pool: pg.Pool;
+  pool: Database["pool"];
+  /** This worker among all processes. */
+  processId: string;
   signals: Signals;
   /** null: there is no TL_SECRET_KEY, and no secret can be read. */
   box: SecretBox | null;
@@ -38,6 +40,7 @@ export function openPorts(options: OpenPortsOptions): OpenPorts {
   const { pool, signals, box, door, onError } = options;
   const admission = createAdmission({
     pool,
+    processId: options.processId,
     signals,
     onError,
     onReleased: options.onReleased,
