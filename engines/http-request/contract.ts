@@ -1,4 +1,4 @@
-import { defineContract, httpUrl, z } from "@tl-engine/engine-kit";
+import { defineContract, z } from "@tl-engine/engine-kit";
 
 const MIB = 1024 * 1024;
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
@@ -14,7 +14,21 @@ export const httpRequestContract = defineContract({
     method: z
       .enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"])
       .default("GET"),
-    url: httpUrl().describe("Absolute http or https URL, without credentials in it"),
+    connection: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be the id of a connection")
+      .optional()
+      .describe("Id of the connection to call through, whose credentials and rules apply"),
+    url: z
+      .string()
+      .max(8192)
+      .regex(
+        /^([hH][tT][tT][pP][sS]?:\/\/[^\s/?#@\\]+([/?#][^\s]*)?|\/([^\s/\\][^\s\\]*)?)$/u,
+        "must be an absolute http or https URL, or with a connection a path such as /contacts",
+      )
+      .describe(
+        "Absolute http or https URL, without credentials in it; with a connection: a path below its base URL",
+      ),
     query: z
       .record(z.string(), z.union([scalar, z.array(scalar)]))
       .optional()
@@ -31,8 +45,10 @@ export const httpRequestContract = defineContract({
     timeout: z
       .string()
       .regex(/^[1-9][0-9]{0,8}(ms|s|m|h)$/, "must be a duration such as 500ms, 30s or 5m")
-      .default("30s")
-      .describe("For the whole call, redirects and body included"),
+      .optional()
+      .describe(
+        "For the whole call, redirects and body included. Default: 30s, or what the connection says",
+      ),
     follow_redirects: z
       .boolean()
       .default(true)

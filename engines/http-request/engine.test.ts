@@ -23,6 +23,7 @@ function run(input: Input, answer: Partial<HttpResponse> & { body?: string | Uin
   const { body = "", ...facts } = answer;
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   const asked: Asked[] = [];
+  const connections: (string | undefined)[] = [];
   const client: HttpClient = {
     async request(url, options) {
       asked.push({ url, options });
@@ -40,7 +41,13 @@ function run(input: Input, answer: Partial<HttpResponse> & { body?: string | Uin
       };
     },
   };
-  return { asked, output: runEngine(httpRequest, input, { clients: { http: () => client } }) };
+  const clients = {
+    http(connection?: string) {
+      connections.push(connection);
+      return client;
+    },
+  };
+  return { asked, connections, output: runEngine(httpRequest, input, { clients }) };
 }
 
 const url = "https://api.example/x";
@@ -57,7 +64,7 @@ describe("the call", () => {
           headers: undefined,
           json: undefined,
           body: undefined,
-          timeout: "30s",
+          timeout: undefined,
           maxResponseBytes: 5 * 1024 * 1024,
           redirect: "follow",
           acceptStatus: undefined,
@@ -108,6 +115,23 @@ describe("the call", () => {
     expect(asked[0]?.url).toBe(after);
   });
 
+  it("goes through the connection that is named, to a path below it", async () => {
+    const { asked, connections, output } = run({
+      connection: "crm",
+      url: "/contacts",
+      query: { a: 1 },
+    });
+    await output;
+    expect(connections).toEqual(["crm"]);
+    expect(asked[0]?.url).toBe("/contacts?a=1");
+  });
+
+  it("is not made to a path without a connection", async () => {
+    const { asked, output } = run({ url: "/contacts" });
+    await expect(output).rejects.toMatchObject({ code: "input_invalid", retryable: false });
+    expect(asked).toEqual([]);
+  });
+
   it("is not made for json together with text, nor tried again", async () => {
     const { asked, output } = run({ url, method: "POST", json: 1, text: "1" });
     await expect(output).rejects.toMatchObject({ code: "input_invalid", retryable: false });
@@ -117,7 +141,11 @@ describe("the call", () => {
   it.each([
     { url: "file:///etc/passwd" },
     { url: "ftp://h/" },
-    { url: "/path" },
+    { url: "path" },
+    { url: "//host/path", connection: "crm" },
+    { url: "/\\host/path", connection: "crm" },
+    { url: "/a b", connection: "crm" },
+    { url: "/path", connection: "CRM" },
     { url: "http://user:pw@h/" },
     { url: "http://h/a b" },
     { url: "http://h/\r\nx: y" },

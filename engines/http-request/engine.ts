@@ -17,7 +17,14 @@ export default defineEngine({
         details: { pointer: "/text" },
       });
     }
-    const answer = await ctx.clients.http().request(withQuery(input.url, input.query), {
+    if (input.connection === undefined && input.url.startsWith("/")) {
+      throw new TerminalError("a path needs a connection: give one, or an absolute URL", {
+        code: "input_invalid",
+        details: { pointer: "/url" },
+      });
+    }
+    const client = ctx.clients.http(input.connection);
+    const answer = await client.request(withQuery(input.url, input.query), {
       method: input.method,
       headers: input.headers,
       json: input.json,
