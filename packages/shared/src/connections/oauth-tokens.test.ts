@@ -102,6 +102,25 @@ describe("a token", () => {
     expect(await fetchesOf(() => askAll(workers, connection))).toBe(1);
   });
 
+  test("costs those who wait for another worker's fetch a look now and then", async () => {
+    const [one, other] = [bed.worker(), bed.worker({ signals: deafSignals })];
+    const connection = await bed.connect(byClient());
+    const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    server.onFetch = () => {
+      arrive();
+      return released;
+    };
+    const first = one.ask(connection);
+    await arrived;
+    const all = askAll([other], connection);
+    await expect.poll(() => other.statements(), { timeout: 10_000 }).toBeGreaterThan(1);
+    release();
+    expect(new Set(await all)).toEqual(new Set([await first]));
+    // A hundred callers, each of whom would have asked more than once.
+    expect(other.statements()).toBeLessThan(50);
+  });
+
   test("is put on record once, for an execution that needs it", async () => {
     const workers = [bed.worker(), bed.worker()];
     const connection = await bed.connect(byClient());
@@ -201,7 +220,7 @@ describe("a token", () => {
       await arrived;
       expect(new Set(await askAll(workers, connection))).toEqual(new Set([old]));
       release();
-      await expect.poll(() => askAll(workers, connection)).not.toContain(old);
+      await expect.poll(() => askAll(workers, connection), { timeout: 10_000 }).not.toContain(old);
     });
     expect(fetches).toBe(1);
   });
@@ -290,7 +309,7 @@ describe("a refresh token", () => {
       const next = await bed.worker().ask(connection, token);
       expect(await server.isGood(next)).toBe(true);
       // It hears of it by a signal, which takes its time.
-      await expect.poll(() => worker.ask(connection)).toBe(next);
+      await expect.poll(() => worker.ask(connection), { timeout: 10_000 }).toBe(next);
       token = next;
     }
   });
@@ -459,7 +478,9 @@ describe("an endpoint that fails", () => {
       for (const token of await askAll([worker], connection)) expect(token).toBe("at-last");
     };
     await serve();
-    await expect.poll(() => worker.errors).toMatchObject([{ code: "upstream_error" }]);
+    await expect
+      .poll(() => worker.errors, { timeout: 10_000 })
+      .toMatchObject([{ code: "upstream_error" }]);
     await serve();
     await serve();
     expect(requests()).toBe(2);

@@ -17,6 +17,8 @@ export interface TokenWorker {
   /** What was put on record. */
   calls: OutboundCall[];
   errors: unknown[];
+  /** Statements sent to Postgres so far. */
+  statements(): number;
 }
 
 export interface WorkerOptions extends Partial<Omit<TokensOptions, "pool" | "box">> {
@@ -63,6 +65,8 @@ export async function makeTokenBed(allow: () => string): Promise<TokenBed> {
         applicationName: "test",
         onError,
       });
+      let statements = 0;
+      pool.on("acquire", () => statements++);
       const signals = options.signals ?? openPostgresSignals(databaseUrl, pool, onError);
       const outbound = createOutbound({ allow: parseAllowList(allow()) });
       const fetchToken: FetchToken = createTokenFetcher(async () => outbound, {
@@ -86,6 +90,7 @@ export async function makeTokenBed(allow: () => string): Promise<TokenBed> {
         tokens,
         calls,
         errors,
+        statements: () => statements,
         ask(connection, stale = null, signal = new AbortController().signal) {
           executions++;
           const cause = { executionId: `e-${executions}`, attempt: 1, dispatch: executions };
