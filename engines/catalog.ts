@@ -6,7 +6,9 @@ export const builtInEngineModules: readonly string[] = [
   "./analyze-table/engine.ts",
   "./connection-test/engine.ts",
   "./echo/engine.ts",
+  "./grpc-call/engine.ts",
   "./http-request/engine.ts",
   "./transform-jsonata/engine.ts",
   "./validate-json-schema/engine.ts",
+  "./websocket-exchange/engine.ts",
 ].map((module) => new URL(module, import.meta.url).href);
