@@ -31,7 +31,7 @@ export function checkSecrets(config: Config): Finding[] {
     ok(
       "secrets.strength",
       "No secret is weak or used twice",
-      made.map(({ name }) => name).join(", "),
+      [...new Set(made.map(({ name }) => name))].join(", "),
     ),
   ];
 }
