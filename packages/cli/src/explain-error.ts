@@ -70,6 +70,7 @@ function hintFor({ code, retryAfterSeconds }: ProblemError): string | null {
     case "engine_not_found":
       return "`tl engines` lists what there is";
     case "execution_not_found":
+    case "call_not_found":
       return "A program sees its own executions alone; with --plane you see everybody's";
     case "execution_purged":
       return "Executions are kept for TL_RETENTION after they finished; what it did stands";

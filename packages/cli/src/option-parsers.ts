@@ -24,6 +24,12 @@ export function timeOption(text: string): Date {
   return time;
 }
 
+/** A point in time in the past: a date, or a duration ago. */
+export function pastTimeOption(text: string): Date {
+  const ago = parseDuration(text);
+  return ago === null ? timeOption(text) : new Date(Date.now() - ago);
+}
+
 /** A whole number above zero. */
 export function countOption(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { Cli } from "./cli.ts";
+import { addCallsCommand } from "./commands/calls.ts";
 import { addCancelCommand } from "./commands/cancel.ts";
 import { addConnectionsCommand } from "./commands/connections.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
@@ -32,6 +33,7 @@ export function createProgram(cli: Cli): Command {
   addStatusCommand(program, cli);
   addListCommand(program, cli);
   addCancelCommand(program, cli);
+  addCallsCommand(program, cli);
   program.commandsGroup("Engines:");
   addEnginesCommand(program, cli);
   addConnectionsCommand(program, cli);

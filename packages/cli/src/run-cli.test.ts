@@ -393,6 +393,103 @@ describe("status, list, cancel", () => {
   });
 });
 
+describe("calls", () => {
+  const call = (over: Record<string, unknown> = {}) => ({
+    id: "01c",
+    execution_id: "0199",
+    engine: "sync",
+    attempt: 1,
+    dispatch: 1,
+    step: "1",
+    purpose: "engine",
+    protocol: "http",
+    connection: "crm",
+    method: "GET",
+    host: "api.example.com",
+    path: "/v1/things",
+    status: 503,
+    error_code: null,
+    started_at: "2026-01-01T00:00:00.000Z",
+    duration_ms: 46.2,
+    dns_ms: 1.2,
+    connect_ms: 2,
+    tls_ms: null,
+    first_byte_ms: 40,
+    bytes_sent: 100,
+    bytes_received: 200,
+    try: 1,
+    breaker_state: "closed",
+    idempotency_key: null,
+    request_headers: { accept: "*/*" },
+    response_headers: null,
+    resendable: true,
+    resend_of: null,
+    ...over,
+  });
+  const list = "GET /api/v1/outbound-calls";
+
+  test("of an execution are a table, in the order in which they were made", async () => {
+    const calls = [call({ id: "01d", try: 2, status: null, error_code: "timeout" }), call()];
+    api.on(list, { status: 200, json: { calls, next_cursor: null } });
+    const run = await tl(["calls", "0199"]);
+    expect(run).toMatchObject({ code: 0, stderr: "" });
+    const gap = " ".repeat(36);
+    expect(run.stdout.split("\n")).toEqual([
+      `ID   TIME                      CONNECTION  METHOD  HOST AND PATH              STATUS  MS${gap}TRY  ERROR`,
+      "01c  2026-01-01T00:00:00.000Z  crm         GET     api.example.com/v1/things  503     46 (dns 1, connect 2, first byte 40)  1",
+      "01d  2026-01-01T00:00:00.000Z  crm         GET     api.example.com/v1/things  -       46 (dns 1, connect 2, first byte 40)  2    timeout",
+      "",
+    ]);
+    expect(api.requests[0]?.query).toEqual({ execution_id: "0199", limit: "100" });
+  });
+
+  test("of all go over short and empty pages, up to the limit", async () => {
+    api.on(
+      list,
+      { status: 200, json: { calls: [], next_cursor: "c1" } },
+      { status: 200, json: { calls: [call(), call()], next_cursor: "c2" } },
+    );
+    const run = await tl([
+      "calls",
+      "--all",
+      "--failed",
+      "--connection",
+      "crm",
+      "--status",
+      "5xx",
+      "--limit",
+      "2",
+      "--json",
+    ]);
+    expect(JSON.parse(run.stdout)).toMatchObject({ calls: [{ id: "01c" }, { id: "01c" }] });
+    expect(api.requests.map(({ query }) => query)).toEqual([
+      { connection: "crm", status: "5xx", result: "failed", limit: "2" },
+      { connection: "crm", status: "5xx", result: "failed", limit: "2", cursor: "c1" },
+    ]);
+  });
+
+  test("need an execution or --all, and not both", async () => {
+    expect(await tl(["calls"])).toMatchObject({ code: 2 });
+    expect(await tl(["calls", "0199", "--all"])).toMatchObject({ code: 2 });
+  });
+
+  test("one is shown, and sent again under a key of its own", async () => {
+    const detail = call({ request_body: "hello", response_body: null });
+    api.on("GET /api/v1/outbound-calls/01c", { status: 200, json: detail });
+    const shown = await tl(["calls", "show", "01c"]);
+    expect(shown.stdout).toContain("request body:\nhello");
+    expect(shown.stdout).toContain("resend    tl calls resend 01c");
+    api.on("POST /api/v1/outbound-calls/01c/resend", { status: 202, json: accepted() });
+    const sent = await tl(["calls", "resend", "01c", "--idempotency-key", "k1"]);
+    expect(sent).toMatchObject({ code: 0, stderr: "" });
+    expect(api.requests.at(-1)?.headers["idempotency-key"]).toBe("k1");
+    const again = problem("not_resendable", 409);
+    api.on("POST /api/v1/outbound-calls/01c/resend", { status: 409, json: again });
+    expect((await tl(["calls", "resend", "01c"])).stderr).toContain("not_resendable, HTTP 409");
+    expect(api.requests.at(-1)?.headers["idempotency-key"]).toMatch(/^[0-9a-f]{32}$/);
+  });
+});
+
 describe("engines", () => {
   test("the list is a table, one engine has its schemas and an example to paste", async () => {
     const summary = {

@@ -4,6 +4,7 @@ import type { Accepted, EngineRef, Execution, InputOf, OutputOf } from "./engine
 import { execute, type ExecuteOptions } from "./execute.ts";
 import { createKeysClient, type CallOptions, type KeysClient } from "./keys.ts";
 import { listExecutions, type ExecutionPages, type ListFilters } from "./list-executions.ts";
+import { createOutboundCallsClient, type OutboundCallsClient } from "./outbound-calls.ts";
 import { readAll } from "./pages.ts";
 import { pathOf } from "./path.ts";
 import { readStatus, readStatuses, type ExecutionBatch, type ReadOptions } from "./read-status.ts";
@@ -54,6 +55,7 @@ export interface Client {
   engineStatuses(options?: CallOptions): Promise<EngineStatus[]>;
   /** Figures of the engines named, or of all; needs the scope `metrics:read`. */
   metrics(options?: CallOptions & { engines?: readonly string[] }): Promise<EngineMetrics[]>;
+  readonly outboundCalls: OutboundCallsClient;
   readonly keys: KeysClient;
   readonly connections: ConnectionsClient;
 }
@@ -118,6 +120,7 @@ export function createClient(options: ClientOptions): Client {
       });
       return (answer.body as { engines: EngineMetrics[] }).engines;
     },
+    outboundCalls: createOutboundCallsClient(http),
     keys: createKeysClient(http),
     connections: createConnectionsClient(http),
   };

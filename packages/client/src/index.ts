@@ -7,6 +7,11 @@ export type { ExecutionBatch, IncludePart, ReadOptions } from "./read-status.ts"
 export type { ExecutionPages, ListFilters } from "./list-executions.ts";
 export type { ConnectionsClient } from "./connections.ts";
 export type { CallOptions, KeysClient } from "./keys.ts";
+export type {
+  OutboundCallFilters,
+  OutboundCallPages,
+  OutboundCallsClient,
+} from "./outbound-calls.ts";
 export type { RetryOptions } from "./retry.ts";
 export {
   isDescribed,
@@ -43,6 +48,8 @@ export type {
   ExecutionStatus,
   Key,
   KeyWithSecret,
+  OutboundCall,
+  OutboundCallDetail,
   Priority,
   Problem,
   ProblemCode,
