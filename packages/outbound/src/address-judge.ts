@@ -1,6 +1,11 @@
-import { BlockList } from "node:net";
-
 import { addressBytes, ipv4Text } from "./address-bytes.ts";
+import {
+  addressRange,
+  contains,
+  startsWith,
+  unmapped,
+  type AddressRange,
+} from "./address-range.ts";
 import {
   IPV4_SPECIAL,
   IPV6_SPECIAL,
@@ -19,17 +24,13 @@ export type Judgement =
       readonly why: string;
     };
 
-interface NamedRange {
-  readonly list: BlockList;
+interface NamedRange extends AddressRange {
   readonly kind: AddressKind;
 }
 
-const v4Ranges = IPV4_SPECIAL.map((range) => named(range, "ipv4"));
-const v6Ranges = IPV6_SPECIAL.map((range) => named(range, "ipv6"));
-// All ranges in one list each: what most addresses need is one look at one list.
-const v4Special = listOf(IPV4_SPECIAL, "ipv4");
-const v6Special = listOf(IPV6_SPECIAL, "ipv6");
-const globalUnicast = listOf([["2000::", 3, "reserved"]], "ipv6");
+const v4Ranges = IPV4_SPECIAL.map(named);
+const v6Ranges = IPV6_SPECIAL.map(named);
+const globalUnicast = addressRange("2000::", 3);
 
 /**
  * Says whether an address is ordinary public unicast, deciding on its bytes. Libraries that decide on
@@ -45,33 +46,30 @@ export function judgeAddress(address: string): Judgement {
   if (!bytes) {
     return { public: false, address, kind: "not an address", why: "not an IP address" };
   }
-  if (bytes.length === 4) return judgeV4(ipv4Text(bytes));
-
-  if (startsWith(bytes, MAPPED)) return judgeV4(ipv4Text(bytes.subarray(12)));
+  if (bytes.length === 4) return judgeV4(address, bytes);
+  const within = unmapped(bytes);
+  if (within !== bytes) return judgeV4(ipv4Text(within), within);
   if (startsWith(bytes, NAT64)) {
-    const within = judgeV4(ipv4Text(bytes.subarray(12)));
-    return within.public
-      ? { public: true, address }
-      : { ...within, address, why: `NAT64 of ${within.why}` };
+    const translated = judgeV4(address, bytes.subarray(12));
+    return translated.public
+      ? translated
+      : { ...translated, address, why: `NAT64 of ${translated.why}` };
   }
-
-  if (globalUnicast.check(address, "ipv6") && !v6Special.check(address, "ipv6")) {
-    return { public: true, address };
-  }
-  const range = v6Ranges.find(({ list }) => list.check(address, "ipv6"));
+  const range = v6Ranges.find((each) => contains(each, bytes));
+  if (range === undefined && contains(globalUnicast, bytes)) return { public: true, address };
   return refused(address, range?.kind ?? "reserved", retiredForm(bytes));
 }
 
-const MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
 const NAT64 = Uint8Array.of(0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0);
 const COMPATIBLE = new Uint8Array(12);
 const SIX_TO_FOUR = Uint8Array.of(0x20, 0x02);
 const TEREDO = Uint8Array.of(0x20, 0x01, 0, 0);
 
-function judgeV4(address: string): Judgement {
-  if (!v4Special.check(address, "ipv4")) return { public: true, address };
-  const range = v4Ranges.find(({ list }) => list.check(address, "ipv4"));
-  return refused(address, range?.kind ?? "reserved", null);
+function judgeV4(address: string, bytes: Uint8Array): Judgement {
+  for (const range of v4Ranges) {
+    if (contains(range, bytes)) return refused(address, range.kind, null);
+  }
+  return { public: true, address };
 }
 
 /** Names the transition form of an address that is refused anyway, with what is within. */
@@ -86,7 +84,7 @@ function retiredForm(bytes: Uint8Array): string | null {
 }
 
 function whyV4(bytes: Uint8Array): string {
-  const judgement = judgeV4(ipv4Text(bytes));
+  const judgement = judgeV4(ipv4Text(bytes), bytes);
   return judgement.public ? "a public address" : judgement.why;
 }
 
@@ -95,16 +93,6 @@ function refused(address: string, kind: AddressKind, form: string | null): Judge
   return { public: false, address, kind, why: form ?? `${article} ${kind} address` };
 }
 
-function named(range: SpecialRange, family: "ipv4" | "ipv6"): NamedRange {
-  return { list: listOf([range], family), kind: range[2] };
-}
-
-function listOf(ranges: readonly SpecialRange[], family: "ipv4" | "ipv6"): BlockList {
-  const list = new BlockList();
-  for (const [network, prefix] of ranges) list.addSubnet(network, prefix, family);
-  return list;
-}
-
-function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
-  return prefix.every((byte, i) => bytes[i] === byte);
+function named([network, prefix, kind]: SpecialRange): NamedRange {
+  return { ...addressRange(network, prefix), kind };
 }

@@ -1,6 +1,7 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 
 import { addressBytes } from "./address-bytes.ts";
+import { addressRange, contains, unmapped, type AddressRange } from "./address-range.ts";
 
 /** What an operator opened for one kind of target. */
 export interface AllowRules {
@@ -36,7 +37,7 @@ export class AllowListError extends Error {
 
 interface Entry {
   readonly host: string | null;
-  readonly network: BlockList | null;
+  readonly network: AddressRange | null;
   readonly port: number | null;
 }
 
@@ -62,13 +63,22 @@ function rulesOf(entries: readonly Entry[]): AllowRules {
   const forPort = (entry: Entry, port: number) => entry.port === null || entry.port === port;
   const isHost = (entry: Entry, hostname: string) =>
     entry.host !== null && entry.host === withoutDot(hostname);
-  const covers = (entry: Entry, address: string) =>
-    entry.network?.check(address, isIP(address) === 6 ? "ipv6" : "ipv4") ?? false;
+  const covers = (entry: Entry, bytes: Uint8Array | null) =>
+    entry.network !== null && bytes !== null && contains(entry.network, bytes);
+  const bytesOf = (address: string) => {
+    const bytes = addressBytes(address);
+    return bytes && unmapped(bytes);
+  };
   return {
     namesHost: (hostname, port) => entries.some((e) => forPort(e, port) && isHost(e, hostname)),
-    coversAddress: (address, port) => entries.some((e) => forPort(e, port) && covers(e, address)),
-    namesPort: (hostname, address, port) =>
-      entries.some((e) => e.port === port && (isHost(e, hostname) || covers(e, address))),
+    coversAddress(address, port) {
+      const bytes = bytesOf(address);
+      return entries.some((e) => forPort(e, port) && covers(e, bytes));
+    },
+    namesPort(hostname, address, port) {
+      const bytes = bytesOf(address);
+      return entries.some((e) => e.port === port && (isHost(e, hostname) || covers(e, bytes)));
+    },
     mentionsPort: (port) => entries.some((e) => e.port === port),
   };
 }
@@ -112,7 +122,7 @@ function networkOf(
   address: string,
   bytes: Uint8Array,
   length: string | undefined,
-): BlockList {
+): AddressRange {
   const bits = bytes.length * 8;
   const prefix = length === undefined ? bits : /^[0-9]{1,3}$/.test(length) ? Number(length) : -1;
   if (prefix < 0 || prefix > bits) {
@@ -122,9 +132,7 @@ function networkOf(
   if (bitsAfter(bytes, prefix)) {
     throw new AllowListError(entry, `has bits set beyond its prefix length of ${prefix}`);
   }
-  const network = new BlockList();
-  network.addSubnet(address, prefix, bytes.length === 4 ? "ipv4" : "ipv6");
-  return network;
+  return addressRange(address, prefix);
 }
 
 function bitsAfter(bytes: Uint8Array, prefix: number): boolean {

@@ -62,15 +62,21 @@ export class CallEnd {
   }
 
   /** What is asked of somebody else, who may not keep to the signal. Rejects with the reason at the end. */
-  async race<T>(asked: Promise<T>): Promise<T> {
-    this.throwIfOver();
-    const ended = Promise.withResolvers<never>();
-    this.#onEnd = ended.reject;
-    try {
-      return await Promise.race([asked, ended.promise]);
-    } finally {
-      this.#onEnd = null;
-    }
+  race<T>(asked: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.throwIfOver();
+      this.#onEnd = reject;
+      asked.then(
+        (value) => {
+          this.#onEnd = null;
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#onEnd = null;
+          reject(error);
+        },
+      );
+    });
   }
 
   /** Lets go of timer and signal; has to be called whatever became of the call. */

@@ -32,27 +32,30 @@ export class HttpCall {
   readonly options: HttpRequestOptions;
   readonly step: string;
   readonly cap: number;
-  /** By `performance.now()`; Infinity where only each try is bounded. */
+  /** By `performance.now()`. */
   readonly startedAt = performance.now();
   route: Route | null = null;
   #connectionId: string | null = null;
-  /** What the engine said; a call through a connection has no time of its own unless it does. */
-  readonly #timeoutMs: number | undefined;
+  #timeoutMs: number | undefined;
 
-  /** @throws RangeError for a timeout that is none */
   constructor(connecting: Connecting, scope: CallScope, options: HttpRequestOptions, step: string) {
     this.connecting = connecting;
     this.scope = scope;
     this.options = options;
     this.step = step;
     this.cap = options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
-    this.#timeoutMs = options.timeout === undefined ? undefined : callTimeoutMs(options.timeout);
   }
 
-  /** The time of the whole call, in milliseconds. */
+  /**
+   * The time of the whole call, in milliseconds. Without one of its own, a call through a connection has no bound but
+   * those of its tries.
+   *
+   * @throws RangeError for a timeout that is none
+   */
   get timeoutMs(): number {
-    if (this.#timeoutMs !== undefined) return this.#timeoutMs;
-    return this.route === null ? DEFAULT_TIMEOUT_MS : Number.POSITIVE_INFINITY;
+    const { timeout } = this.options;
+    if (timeout !== undefined) return (this.#timeoutMs ??= callTimeoutMs(timeout));
+    return this.#connectionId === null ? DEFAULT_TIMEOUT_MS : Number.POSITIVE_INFINITY;
   }
 
   /** What is left of it. */
@@ -68,8 +71,8 @@ export class HttpCall {
   ): Promise<HttpResponse> {
     this.#connectionId = id;
     const end = new CallEnd(this.scope.signal);
-    if (this.#timeoutMs !== undefined) end.within(this.#timeoutMs, new CallTimeUp());
     try {
+      end.within(this.timeoutMs, new CallTimeUp());
       return await this.run(url, await end.race(find(id)));
     } catch (error) {
       if (this.route === null) {

@@ -1,10 +1,16 @@
-import { authorize, type AuthorizedRequest } from "./auth/authorize.ts";
+import { authorize, authorizeNow, type AuthorizedRequest } from "./auth/authorize.ts";
 import { isAccepted } from "./accept-status.ts";
 import { CallEnd } from "./call-end.ts";
 import { callError, describeHop, isBodyError } from "./call-errors.ts";
 import { codingsOf, decodeBody } from "./content-coding.ts";
 import { ConnectionFailedError, OutboundError, TimeoutError, UpstreamError } from "./errors.ts";
-import { type Answer, type BodyPlan, type ExchangeWatcher } from "./exchange.ts";
+import { failedProbe } from "./failed-probe.ts";
+import {
+  type Answer,
+  type BodyPlan,
+  type ExchangeWatcher,
+  type OutboundRequest,
+} from "./exchange.ts";
 import { type HttpCall, type Route } from "./http-call.ts";
 import { type HttpResponse } from "./http-client.ts";
 import { createHttpResponse } from "./http-response.ts";
@@ -72,9 +78,10 @@ export class HttpTry implements ExchangeWatcher {
   }
 
   async run(): Promise<HttpResponse> {
-    const { route } = this.#call;
-    this.#end.within(this.#call.remainingMs, CALL_TIME_UP);
+    const { route, timeoutMs, remainingMs } = this.#call;
     try {
+      // Whole milliseconds that many calls have in common share one list of timers.
+      this.#end.within(this.#number === 1 ? timeoutMs : remainingMs, CALL_TIME_UP);
       return route === null ? await this.#follow() : await this.#letThrough(route);
     } finally {
       this.#end.stop();
@@ -121,7 +128,7 @@ export class HttpTry implements ExchangeWatcher {
       return response;
     } catch (error) {
       outcome = this.#outcome(error);
-      throw error;
+      throw failedProbe(error, admitted, outcome, connection);
     } finally {
       admitted.leave(outcome);
     }
@@ -169,7 +176,7 @@ export class HttpTry implements ExchangeWatcher {
     for (let redirects = 0; ; redirects++) {
       const hop = this.#hop;
       const actedBefore = this.acted;
-      const answer = await this.#recordedHop(redirects);
+      const answer = await this.#sendHop(redirects === 0);
       const { status, headers } = answer;
       if (status === 401 && this.#stale === null && this.#authorized?.accessToken) {
         this.refusedToken = this.#authorized.accessToken;
@@ -204,18 +211,56 @@ export class HttpTry implements ExchangeWatcher {
   }
 
   /** One request with its row in the log. */
-  async #recordedHop(redirects: number): Promise<Answer> {
+  async #sendHop(first: boolean): Promise<Answer> {
+    const { connecting, options, route } = this.#call;
+    const hop = this.#hop;
+    const repeatable = options.idempotent ?? isIdempotent(hop.request.method);
+    const actedBefore = this.acted;
+    this.#repeatable = repeatable;
     this.#record = newHopRecord();
     this.#authorized = null;
-    const first = redirects === 0;
     try {
-      const answer = await this.#send();
+      connecting.guard.check(hop.target);
+      if (hop.own) {
+        this.#ownStatus = null;
+        const asked = this.#authorize(hop);
+        if (asked !== null) await asked;
+      }
+      let answer = await sendHop(connecting, {
+        target: hop.target,
+        request: this.#written(hop),
+        connection: hop.own && route !== null ? route.connection : null,
+        repeatable,
+        traffic: this.#record,
+        end: this.#end,
+        watcher: this,
+      });
+      const { status, headers } = answer;
+      const codings = codingsOf(headers["content-encoding"]);
+      if (codings.length > 0 && !this.#follows(status, headers)) {
+        answer = { ...answer, body: await decodeBody(answer.body, codings, this.#call.cap) };
+      }
       this.#note(null, answer.body, first);
       return answer;
-    } catch (error) {
+    } catch (thrown) {
+      const error = this.#hopError(thrown, actedBefore);
       this.#note(error, null, first);
       throw error;
     }
+  }
+
+  /** With the credentials, if it has any. */
+  #written(hop: Hop): OutboundRequest {
+    return this.#authorized?.request ?? hop.request;
+  }
+
+  #hopError(thrown: unknown, actedBefore: boolean): unknown {
+    const { status, headers } = this.#record;
+    // An error status says more than what was wrong with its body.
+    if (status !== null && isBodyError(thrown) && !this.#accepts(status)) {
+      return this.#statusError(this.#hop, status, headers, actedBefore);
+    }
+    return this.#endOrError(thrown);
   }
 
   #note(error: unknown, body: Uint8Array | null, first = true): void {
@@ -232,51 +277,22 @@ export class HttpTry implements ExchangeWatcher {
     });
   }
 
-  async #send(): Promise<Answer> {
-    const { connecting, options, route } = this.#call;
-    const hop = this.#hop;
-    const repeatable = options.idempotent ?? isIdempotent(hop.request.method);
-    this.#repeatable = repeatable;
-    const actedBefore = this.acted;
-    try {
-      connecting.guard.check(hop.target);
-      if (hop.own) {
-        this.#ownStatus = null;
-        await this.#authorize(hop);
-      }
-      const answer = await sendHop(connecting, {
-        target: hop.target,
-        request: this.#authorized?.request ?? hop.request,
-        connection: hop.own && route !== null ? route.connection : null,
-        repeatable,
-        traffic: this.#record,
-        end: this.#end,
-        watcher: this,
-      });
-      const { status, headers } = answer;
-      const codings = codingsOf(headers["content-encoding"]);
-      if (codings.length === 0 || this.#follows(status, headers)) return answer;
-      return { ...answer, body: await decodeBody(answer.body, codings, this.#call.cap) };
-    } catch (error) {
-      const { status, headers } = this.#record;
-      // An error status says more than what was wrong with its body.
-      if (status !== null && isBodyError(error) && !this.#accepts(status)) {
-        throw this.#statusError(hop, status, headers, actedBefore);
-      }
-      throw this.#endOrError(error);
-    }
+  /** Puts the connection's credentials on; what goes wrong here is not the other side's fault. */
+  #authorize(hop: Hop): Promise<void> | null {
+    const { route } = this.#call;
+    if (route === null || route.connection.auth.type === "none") return null;
+    this.#authorizing = true;
+    this.#authorized = authorizeNow(hop.request, route.connection);
+    if (this.#authorized === null) return this.#authorizeByToken(hop, route);
+    this.#authorizing = false;
+    return null;
   }
 
-  /** Puts the connection's credentials on; what goes wrong here is not the other side's fault. */
-  async #authorize(hop: Hop): Promise<void> {
-    const { route, scope } = this.#call;
-    if (route === null || route.connection.auth.type === "none") return;
-    this.#authorizing = true;
+  async #authorizeByToken(hop: Hop, { connection }: Route): Promise<void> {
     const { signal } = this.#end;
     const options = { stale: this.#stale };
-    this.#authorized = await this.#end.race(
-      authorize(hop.request, route.connection, scope, signal, options),
-    );
+    const asked = authorize(hop.request, connection, this.#call.scope, signal, options);
+    this.#authorized = await this.#end.race(asked);
     this.#authorizing = false;
   }
 

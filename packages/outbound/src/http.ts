@@ -28,11 +28,12 @@ export function createHttpClient(
   };
 
   return {
-    async request(url, options = {}) {
+    request(url, options = {}) {
       calls++;
       const call = new HttpCall(connecting, scope, options, options.step ?? String(calls));
-      if (connectionId === undefined) return call.run(url, null);
-      return call.through(connectionId, findRoute, url);
+      return connectionId === undefined
+        ? call.run(url, null)
+        : call.through(connectionId, findRoute, url);
     },
   };
 }

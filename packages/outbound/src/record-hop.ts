@@ -10,7 +10,8 @@ import { shownHeaders } from "./shown-headers.ts";
 
 /** What is known of a hop, also when it ends in an error. */
 export interface HopRecord extends Traffic {
-  readonly startedAt: Date;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
   readonly from: number;
   status: number | null;
   headers: Readonly<Record<string, string>>;
@@ -19,7 +20,7 @@ export interface HopRecord extends Traffic {
 
 export function newHopRecord(): HopRecord {
   return {
-    startedAt: new Date(),
+    startedAt: Date.now(),
     from: performance.now(),
     status: null,
     headers: {},
@@ -56,6 +57,8 @@ export function recordHop(facts: HopFacts): void {
   const { url } = hop.target;
   const { headers } = authorized?.request ?? hop.request;
   const circuitOpen = error instanceof ParkedError && error.park.reason === "circuit_open";
+  const bodies =
+    connection?.log.bodies === true ? bodiesOf(facts, connection.log.maxBodyBytes) : null;
   recordCall(call.scope, call.step, {
     connection: connection?.id ?? null,
     method: hop.request.method,
@@ -63,7 +66,7 @@ export function recordHop(facts: HopFacts): void {
     path: url.pathname.slice(0, 2048),
     status: record.status,
     error_code: error === null ? null : error instanceof OutboundError ? error.code : "aborted",
-    started_at: record.startedAt.toISOString(),
+    started_at: new Date(record.startedAt).toISOString(),
     duration_ms: Math.round(performance.now() - record.from),
     dns_ms: rounded(record.dnsMs),
     connect_ms: rounded(record.connectMs),
@@ -76,22 +79,33 @@ export function recordHop(facts: HopFacts): void {
     idempotency_key: hop.request.headers["idempotency-key"] ?? null,
     request_headers: shownHeaders(headers, authorized?.credentialHeaders ?? null),
     response_headers: record.status === null ? null : shownHeaders(record.headers, null),
-    ...(connection?.log.bodies === true ? bodiesOf(facts, connection.log.maxBodyBytes) : {}),
+    request_body: bodies?.request ?? null,
+    response_body: bodies?.response ?? null,
+    resend: bodies?.resend ?? null,
   });
 }
 
+/** null where they cannot be shown: the call has been made, and a log that fails never fails it. */
 function bodiesOf(facts: HopFacts, cap: number) {
+  try {
+    return bodiesWithin(facts, cap);
+  } catch {
+    return null;
+  }
+}
+
+function bodiesWithin(facts: HopFacts, cap: number) {
   const { hop, record, body, authorized } = facts;
   const secrets = secretsOf(authorized);
   const { request } = hop;
   return {
-    request_body: shownBody({
+    request: shownBody({
       body: request.body,
       contentType: request.headers["content-type"],
       cap,
       secrets,
     }),
-    response_body: shownBody({ body, contentType: record.headers["content-type"], cap, secrets }),
+    response: shownBody({ body, contentType: record.headers["content-type"], cap, secrets }),
     resend: facts.first ? resendable(facts, cap) : null,
   };
 }

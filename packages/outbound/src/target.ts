@@ -21,6 +21,9 @@ const MAX_URL_LENGTH = 8192;
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
+/** What every address ends with, and few names: IPv6 is in hexadecimal, and may end in its colons. */
+const ENDS_LIKE_ADDRESS = /[0-9a-f:]$/i;
+
 /** The schemes of other protocols, as the HTTP ones whose addresses they have. */
 const SCHEMES = {
   websocket: { "ws:": "http:", "wss:": "https:" },
@@ -73,7 +76,8 @@ export function readTarget(text: string, base?: URL): Target {
   if (url.username !== "" || url.password !== "") {
     throw new OutboundRefusedError("the URL contains a user name or password");
   }
-  url.hash = "";
+  // Also an empty one, which `hash` does not tell from none.
+  if (text.includes("#")) url.hash = "";
 
   const secure = url.protocol === "https:";
   const hostname = url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname;
@@ -82,6 +86,6 @@ export function readTarget(text: string, base?: URL): Target {
     secure,
     hostname,
     port: url.port === "" ? (secure ? 443 : 80) : Number(url.port),
-    address: isIP(hostname) ? hostname : null,
+    address: ENDS_LIKE_ADDRESS.test(hostname) && isIP(hostname) ? hostname : null,
   };
 }

@@ -39,18 +39,30 @@ export async function authorize(
   signal: AbortSignal,
   options: AuthorizeOptions = {},
 ): Promise<AuthorizedRequest> {
+  const now = authorizeNow(request, connection, options);
+  if (now !== null) return now;
+  const accessToken = await ports.tokens.token(connection, options.stale ?? null, signal);
+  return { ...withCredentials(request, connection, bearer(accessToken)), accessToken };
+}
+
+/**
+ * {@link authorize} for a connection that has its credentials itself; null where a token has to be asked for.
+ *
+ * @throws OutboundRefusedError as there
+ */
+export function authorizeNow(
+  request: OutboundRequest,
+  connection: Connection,
+  options: Pick<AuthorizeOptions, "messageId" | "now"> = {},
+): AuthorizedRequest | null {
   const { auth } = connection;
-  let accessToken: string | null = null;
-  let credentials: Credentials;
   if (auth.type === "oauth2_client_credentials" || auth.type === "oauth2_refresh_token") {
-    accessToken = await ports.tokens.token(connection, options.stale ?? null, signal);
-    credentials = bearer(accessToken);
-  } else {
-    const { messageId } = options;
-    const now = options.now?.() ?? new Date();
-    credentials = credentialsOf(auth, request, { messageId, now });
+    return null;
   }
-  return { ...withCredentials(request, connection, credentials), accessToken };
+  const { messageId } = options;
+  const now = options.now?.() ?? new Date();
+  const credentials = credentialsOf(auth, request, { messageId, now });
+  return { ...withCredentials(request, connection, credentials), accessToken: null };
 }
 
 function withCredentials(
