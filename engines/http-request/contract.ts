@@ -42,6 +42,34 @@ export const httpRequestContract = defineContract({
       .string()
       .optional()
       .describe("Body, sent as text/plain unless headers say otherwise. Not together with json"),
+    protobuf: z
+      .strictObject({
+        descriptor_set: z
+          .string()
+          .regex(/^[A-Za-z0-9+/]*={0,2}$/, "must be base64")
+          .optional()
+          .describe(
+            "A FileDescriptorSet (protoc --include_imports --descriptor_set_out) in base64",
+          ),
+        proto: z
+          .record(z.string().max(256), z.string())
+          .optional()
+          .describe(".proto texts by the names under which they import one another"),
+        request: z
+          .string()
+          .max(400)
+          .optional()
+          .describe("package.Message: json is encoded as one, and sent as application/x-protobuf"),
+        response: z
+          .string()
+          .max(400)
+          .optional()
+          .describe("package.Message: an answer of a Protocol Buffers type is decoded as one"),
+      })
+      .optional()
+      .describe(
+        "Protocol Buffers in place of JSON on the wire, by a descriptor set or .proto texts",
+      ),
     timeout: z
       .string()
       .regex(/^[1-9][0-9]{0,8}(ms|s|m|h)$/, "must be a duration such as 500ms, 30s or 5m")

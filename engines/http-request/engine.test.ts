@@ -240,3 +240,71 @@ it("lets the door's errors pass as they are", async () => {
   await expect(output).rejects.toBe(error);
   expect(recorder.logs).toEqual([]);
 });
+
+describe("Protocol Buffers", () => {
+  const proto = {
+    "shop.proto": `syntax = "proto3";
+package shop;
+message Order { string id = 1; int64 cents = 2; repeated string tags = 3; }`,
+  };
+  // id = "A-17", cents = 1500, tags = ["x"]
+  const wire = new Uint8Array([10, 4, 65, 45, 49, 55, 16, 220, 11, 26, 1, 120]);
+  const order = { id: "A-17", cents: "1500", tags: ["x"] };
+  const types = { proto, request: "shop.Order", response: "shop.Order" };
+
+  it("go out encoded and come back as JSON", async () => {
+    const { asked, output } = run(
+      { url, method: "POST", json: order, protobuf: types },
+      { body: wire, headers: { "content-type": "application/x-protobuf; v=1" } },
+    );
+    expect(await output).toMatchObject({ body: order, body_encoding: "json", bytes: wire.length });
+    expect(asked[0]?.options).toMatchObject({
+      body: wire,
+      json: undefined,
+      headers: { accept: "application/x-protobuf", "content-type": "application/x-protobuf" },
+    });
+  });
+
+  it("leave the caller's headers, and an error in JSON, as they are", async () => {
+    const { asked, output } = run(
+      {
+        url,
+        method: "POST",
+        json: order,
+        headers: { "Content-Type": "application/vnd.google.protobuf" },
+        protobuf: types,
+      },
+      { body: '{"error":"no"}', headers: { "content-type": "application/json" } },
+    );
+    expect(await output).toMatchObject({ body: { error: "no" }, body_encoding: "json" });
+    expect(asked[0]?.options?.headers).toEqual({
+      accept: "application/x-protobuf",
+      "Content-Type": "application/vnd.google.protobuf",
+    });
+  });
+
+  it.each<[string, Partial<Input>, string]>([
+    ["a field that the type has not", { json: { item: 1 }, protobuf: types }, "input_invalid"],
+    ["a type that is not there", { protobuf: { ...types, request: "shop.No" } }, "input_invalid"],
+    ["no source", { protobuf: { request: "shop.Order" } }, "input_invalid"],
+    ["two sources", { protobuf: { ...types, descriptor_set: "" } }, "input_invalid"],
+    [
+      "no descriptor set",
+      { protobuf: { descriptor_set: "////", request: "a.B" } },
+      "input_invalid",
+    ],
+  ])("are the caller's to mend: %s", async (_name, input, code) => {
+    const { output } = run({ url, method: "POST", json: {}, ...input });
+    await expect(output).rejects.toMatchObject({ code, retryable: false });
+  });
+
+  it.each<[string, number[]]>([
+    ["a length beyond the buffer", [10, 127, 65]],
+    ["a wrong wire type", [13, 1]],
+    ["groups 101 deep", Array.from({ length: 101 }, () => [0xfb, 0x01]).flat()],
+  ])("that cannot be decoded fail, and nothing crashes: %s", async (_name, bytes) => {
+    const headers = { "content-type": "application/protobuf" };
+    const { output } = run({ url, protobuf: types }, { body: new Uint8Array(bytes), headers });
+    await expect(output).rejects.toMatchObject({ code: "upstream_error", retryable: false });
+  });
+});
