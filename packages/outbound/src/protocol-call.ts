@@ -1,5 +1,6 @@
 import { type ConnectGuard } from "./connect-guard.ts";
 import { ConnectionFailedError, OutboundError, ParkedError, TimeoutError } from "./errors.ts";
+import { failedProbe } from "./failed-probe.ts";
 import { type Connection, type OutboundCall, type Protocol } from "./ports.ts";
 import { recordCall } from "./record-call.ts";
 import { type CallScope } from "./scope.ts";
@@ -65,13 +66,15 @@ export async function makeProtocolCall<T>(call: ProtocolCall<T>): Promise<T> {
       return await call.run(tally);
     } catch (error) {
       outcome = outcomeOf(call, error);
-      throw error;
+      errorCode = codeOf(error);
+      throw failedProbe(error, admitted, outcome, connection);
     } finally {
       admitted.leave(outcome);
     }
   } catch (error) {
-    errorCode = error instanceof OutboundError ? error.code : "aborted";
-    if (error instanceof ParkedError && error.park.reason === "circuit_open") breakerState = "open";
+    errorCode ??= codeOf(error);
+    if (error instanceof ParkedError && error.park.reason === "circuit_open")
+      breakerState ??= "open";
     throw error;
   } finally {
     recordCall(scope, call.step, {
@@ -94,6 +97,10 @@ export async function makeProtocolCall<T>(call: ProtocolCall<T>): Promise<T> {
       idempotency_key: call.idempotencyKey,
     });
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof OutboundError ? error.code : "aborted";
 }
 
 function outcomeOf<T>(call: ProtocolCall<T>, error: unknown): "success" | "failure" | "ignored" {
