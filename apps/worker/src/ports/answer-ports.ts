@@ -1,6 +1,7 @@
 import type { SharedAdmission } from "@tl-engine/shared/connections/admission.ts";
 import type { Tokens } from "@tl-engine/shared/connections/oauth-tokens.ts";
 import type { AskPorts, Push } from "../host/answering.ts";
+import { connectionForHost } from "./connection-for-host.ts";
 import type { ConnectionSource } from "./connection-source.ts";
 import type { AskingExecution } from "./may-use.ts";
 
@@ -43,7 +44,8 @@ export function createAnswerPorts(options: AnswerPortsOptions): AnswerPorts {
   return {
     async connection(run, named, signal) {
       const found = await connections.find(run, named, signal);
-      return { ...found, isClosed: admission.isClosed(named.connection) };
+      const connection = connectionForHost(found.connection);
+      return { ...found, connection, isClosed: admission.isClosed(named.connection) };
     },
     async enter(run, named, signal) {
       const { connection } = await connections.find(run, named, signal);
