@@ -97,6 +97,10 @@ function readerFor({ document, inputs, startedAt }: World, engine: string): Sche
             "wss://127.0.0.1:9/feed",
             "smtps://127.0.0.1",
           );
+        case "url":
+          return fc.constantFrom("https://127.0.0.1:9/hook", "http://localhost/hook");
+        case "callback":
+          return fc.constant({ url: "https://127.0.0.1:9/hook" });
         case "token_url":
           return fc.constant("https://127.0.0.1:9/token");
         case "expires_at":
@@ -130,6 +134,8 @@ function parameterValues(
           : from(world.executions);
     case "key_id":
       return from(world.keys);
+    case "webhook_endpoint_id":
+      return from(world.webhookEndpoints);
     case "connection_id":
       return from(world.connections);
     case "cursor":

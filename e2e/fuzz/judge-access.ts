@@ -17,6 +17,18 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   listOutboundCalls: ["executions:read"],
   getOutboundCall: ["executions:read"],
   resendOutboundCall: ["executions:write"],
+  getExecutionCallbacks: ["executions:read"],
+  resendCallback: ["executions:write"],
+  createWebhookEndpoint: ["executions:write"],
+  listWebhookEndpoints: ["executions:read"],
+  getWebhookEndpoint: ["executions:read"],
+  changeWebhookEndpoint: ["executions:write"],
+  deleteWebhookEndpoint: ["executions:write"],
+  rotateWebhookSecret: ["executions:write"],
+  enableWebhookEndpoint: ["executions:write"],
+  testWebhookEndpoint: ["executions:write"],
+  getCallbackSecret: ["executions:write"],
+  rotateCallbackSecret: ["executions:write"],
 };
 
 /** Statuses that the caller may see, where his credential alone settles it; null: it does not. */

@@ -5,6 +5,7 @@ import type { World } from "./world.ts";
 
 const uuidAtEnd = /^\/api\/v1\/executions\/([0-9a-f-]{36})$/;
 const connectionAtEnd = /^\/api\/v1\/connections\/([a-z0-9._-]+)$/;
+const endpointAtEnd = /^\/api\/v1\/webhook-endpoints\/(whe_[0-9a-z]{24})$/;
 const keyAtEnd = /^\/api\/v1\/keys\/([0-9A-Za-z]{12})$/;
 
 /**
@@ -13,7 +14,7 @@ const keyAtEnd = /^\/api\/v1\/keys\/([0-9A-Za-z]{12})$/;
  * @param request null: bytes that held several, or none
  */
 export function learn(
-  { book, submits, executions, open, keys, connections, etags, cursorsOf }: World,
+  { book, submits, executions, open, keys, connections, webhookEndpoints, etags, cursorsOf }: World,
   caller: KnownCaller | null,
   answer: HttpAnswer,
   request: WireRequest | null,
@@ -31,6 +32,8 @@ export function learn(
   if (key !== undefined) keys.add(key);
   const connection = connectionAtEnd.exec(location)?.[1];
   if (connection !== undefined) connections.add(connection);
+  const endpoint = endpointAtEnd.exec(location)?.[1];
+  if (endpoint !== undefined) webhookEndpoints.add(endpoint);
   const etag = headerOf(answer, "etag");
   if (etag !== undefined) etags.add(etag);
   const cursor = /"next_cursor":"([\w-]+)"/.exec(answer.body.toString("utf8"))?.[1];

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Client } from "@tl-engine/client";
 import type { Deployment } from "../support/deployment.ts";
 import { request } from "../support/request.ts";
@@ -25,6 +26,7 @@ export interface World {
   readonly open: Pool;
   readonly keys: Pool;
   readonly connections: Pool;
+  readonly webhookEndpoints: Pool;
   readonly etags: Pool;
   /** Cursors that a list has given out, by the list's path. */
   cursorsOf(path: string): Pool;
@@ -66,6 +68,7 @@ export async function makeWorld(deployment: Deployment, databaseUrl: string): Pr
     open: makePool(),
     keys: makePool(),
     connections: makePool(),
+    webhookEndpoints: makePool(),
     etags: makePool(),
     cursorsOf(path) {
       const pool = cursors.get(path) ?? makePool();
@@ -121,7 +124,8 @@ async function seedKeys({ keys }: World, plane: Client): Promise<void> {
 /** No call of theirs leaves: what they lead to is refused by the door. */
 async function seedConnections({ connections }: World, plane: Client): Promise<void> {
   const auth = { type: "bearer", token: "a-token-that-is-shown-nowhere" } as const;
-  for (const id of ["first", "second", "third"]) {
+  for (const n of [1, 2, 3]) {
+    const id = `seeded-${randomUUID()}-${n}`;
     await plane.connections.create({ id, kind: "http", base_url: "https://127.0.0.1:9/v2", auth });
     connections.add(id);
   }

@@ -70,6 +70,12 @@ export const engineIdParameter = z.object({
 export const executionIdParameter = z.object({ execution_id: idParameter("An execution's id") });
 export const callIdParameter = z.object({ call_id: idParameter("An outbound call's id") });
 export const keyIdParameter = z.object({ key_id: idParameter("A key's id") });
+export const callbackIdParameter = z.object({
+  callback_id: idParameter("A callback's id, which is its `webhook-id`"),
+});
+export const webhookEndpointIdParameter = z.object({
+  webhook_endpoint_id: idParameter("A webhook endpoint's id"),
+});
 export const connectionIdParameter = z.object({
   connection_id: idParameter("A connection's id"),
 });

@@ -39,6 +39,7 @@ export function openapiText(endpoints: readonly Endpoint[]): string {
     servers: [{ url: "/", description: "This server" }],
     tags: [
       { name: "Executions", description: "Submit, read and cancel executions" },
+      { name: "Webhooks", description: "Who is told of what executions come to" },
       { name: "Outbound calls", description: "What executions sent to the outside" },
       { name: "Engines", description: "What can be executed, its state and its figures" },
       { name: "Keys", description: "Programs' keys; tl-plane alone" },

@@ -9,6 +9,7 @@ import type { ExecutionRow } from "@tl-engine/shared/executions/row.ts";
 import type { AcceptedExecution, SubmitResult } from "@tl-engine/shared/executions/submit.ts";
 import type { ApiDeps } from "./api-deps.ts";
 import { invalidBody } from "./body-errors.ts";
+import { checkCallback } from "./check-callback.ts";
 import { checkSubmit } from "./check-submit.ts";
 import type { ApiContext } from "./endpoint.ts";
 import { engineNotFound } from "./engine-ref.ts";
@@ -69,6 +70,10 @@ export async function submitExecution(
   const inputText = JSON.stringify(body.input);
   const { resolved, errors } = resolveOptions(body.options ?? {}, engine.policy, deps.now());
   errors.push(...deps.checkInput(engine, body.input, inputText.length));
+  if (body.callback !== undefined) {
+    const checked = checkCallback(deps, caller.id, body.callback);
+    errors.push(...(await withDeadline(checked, recordWithinMs)));
+  }
   if (errors.length > 0) return replayOr(invalidBody(errors));
   if (engine.remote?.is_active === false) {
     const detail = `${engine.id}@${engine.version} is switched off and takes nothing new`;

@@ -3,6 +3,10 @@ import {
   ConnectionInvalidError,
   ConnectionNotFoundError,
 } from "@tl-engine/shared/connections/connection-errors.ts";
+import {
+  TooManyWebhookEndpointsError,
+  WebhookEndpointNotFoundError,
+} from "@tl-engine/shared/callbacks/endpoint-errors.ts";
 import { isBadValue, isUnavailable } from "@tl-engine/shared/db/error-class.ts";
 import { KeyNotFoundError, KeyRevokedError } from "@tl-engine/shared/keys/key-errors.ts";
 import { NoSecretKeyError } from "@tl-engine/shared/secrets/secret-errors.ts";
@@ -17,6 +21,7 @@ import { invalidBody } from "./body-errors.ts";
 import { connectionNotFound } from "./connection-id.ts";
 import { engineNotFound } from "./engine-ref.ts";
 import { Refusal } from "./problem.ts";
+import { webhookEndpointNotFound } from "./webhook-endpoint-id.ts";
 
 /** How long a caller should wait before he tries again after a 503, seconds. */
 const retryAfterSeconds = "2";
@@ -49,6 +54,11 @@ export function toProblem(error: unknown): Refusal | null {
     return new Refusal("connection_exists", error.message);
   }
   if (error instanceof ConnectionInvalidError) return invalidBody(error.errors);
+  if (error instanceof WebhookEndpointNotFoundError) return webhookEndpointNotFound();
+  if (error instanceof TooManyWebhookEndpointsError) {
+    const detail = `would be one more than the ${error.max} that a caller may have; remove one`;
+    return invalidBody([{ pointer: "", detail }]);
+  }
   if (error instanceof NoSecretKeyError) return unavailable(error.message);
   if (error instanceof RemoteEngineNotFoundError) return engineNotFound();
   if (error instanceof EngineExistsError) return new Refusal("engine_exists", error.message);

@@ -58,6 +58,8 @@ export const callbackSchema = z
   .meta({
     id: "Callback",
     description: "Either `url` or `endpoint`: hears of the execution's end, whatever it is",
+    minProperties: 1,
+    maxProperties: 1,
   });
 export type Callback = z.infer<typeof callbackSchema>;
 

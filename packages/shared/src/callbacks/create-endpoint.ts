@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { CreateWebhookEndpoint } from "@tl-engine/contract";
 import type pg from "pg";
+import { inTransaction } from "../db/transaction.ts";
 import type { SecretBox } from "../secrets/secret-box.ts";
 import { TooManyWebhookEndpointsError } from "./endpoint-errors.ts";
 import { endpointColumns, type EndpointRow } from "./endpoint-record.ts";
@@ -28,16 +29,13 @@ export async function createEndpoint(
 ): Promise<{ endpoint: EndpointRow; secret: string }> {
   const id = newEndpointId();
   const secret = newSigningSecret();
-  const client = await pool.connect();
-  let rows: EndpointRow[];
-  try {
-    await client.query("BEGIN");
+  const { rows } = await inTransaction(pool, async (client) => {
     // Those of one caller one after the other, so that the ceiling holds for requests that come at once too.
     await client.query(
       "SELECT pg_advisory_xact_lock(hashtextextended('webhook_endpoints ' || $1, 0))",
       [callerId],
     );
-    ({ rows } = await client.query<EndpointRow>(
+    return client.query<EndpointRow>(
       `INSERT INTO webhook_endpoints AS w (id, caller_id, url, description, events, engines, secret)
        SELECT $1, $2::text, $3, $4, $5::text[], $6::text[], $7
        WHERE (SELECT count(*) FROM webhook_endpoints WHERE caller_id = $2::text) < ${maxEndpoints}
@@ -51,14 +49,8 @@ export async function createEndpoint(
         wanted.engines == null ? null : [...new Set(wanted.engines)],
         box.seal(secret, endpointSecretContext(id)),
       ],
-    ));
-    await client.query("COMMIT");
-  } catch (error) {
-    await client.query("ROLLBACK").catch(() => undefined);
-    throw error;
-  } finally {
-    client.release();
-  }
+    );
+  });
   const endpoint = rows[0];
   if (endpoint === undefined) throw new TooManyWebhookEndpointsError(maxEndpoints);
   return { endpoint, secret };
