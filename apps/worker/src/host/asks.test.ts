@@ -126,19 +126,19 @@ afterEach(async () => {
 });
 
 let lastId = 0;
-function run(engineId: string, input: object = {}, timeoutMs = 30_000): HostedRun {
+function run(engineId: string, input: object = {}, callerId = "key:abc"): HostedRun {
   const engine = hosts.engines.find((one) => one.engineId === engineId);
   if (engine === undefined) throw new Error(`no engine ${engineId}`);
   lastId += 1;
   return hosts.run({
     engine,
     executionId: `execution-${lastId}`,
-    callerId: "key:abc",
+    callerId,
     attempt: 1,
     dispatch: 1,
     inputText: JSON.stringify(input),
     traceparent: null,
-    timeoutMs,
+    timeoutMs: 30_000,
     alone: null,
   });
 }
@@ -349,6 +349,22 @@ test.each(["test.call.thread", "test.call.process"])(
     expect((await doomed.ended).kind).toBe("cut_off");
   },
 );
+
+test("what one may use, another one of the same host has to ask for itself", async () => {
+  await outputOf(run("test.call", { connection: "crm" }, "key:abc"));
+  ports.connection = (run, named) =>
+    Promise.reject(
+      new OutboundRefusedError(`${named.connection} ${run.callerId} ${run.engine.engineId}`),
+    );
+  await outputOf(run("test.call", { connection: "crm" }, "key:abc"));
+  expect(await failureOf(run("test.call", { connection: "crm" }, "plane"))).toMatchObject({
+    detail: "crm plane test.call",
+  });
+  expect(await failureOf(run("test.call.crm", {}, "key:abc"))).toMatchObject({
+    detail: "crm key:abc test.call.crm",
+  });
+  expect(peer.requests).toHaveLength(2);
+});
 
 test("what an execution left behind asks for nothing once it is over", async () => {
   const given = Promise.withResolvers<never>();
