@@ -63,20 +63,20 @@ export class CallEnd {
 
   /** What is asked of somebody else, who may not keep to the signal. Rejects with the reason at the end. */
   race<T>(asked: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.throwIfOver();
-      this.#onEnd = reject;
-      asked.then(
-        (value) => {
-          this.#onEnd = null;
-          resolve(value);
-        },
-        (error: unknown) => {
-          this.#onEnd = null;
-          reject(error);
-        },
-      );
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    if (this.#over) reject(this.#reason);
+    else this.#onEnd = reject;
+    asked.then(
+      (value) => {
+        this.#onEnd = null;
+        resolve(value);
+      },
+      (error: unknown) => {
+        this.#onEnd = null;
+        reject(error);
+      },
+    );
+    return promise;
   }
 
   /** Lets go of timer and signal; has to be called whatever became of the call. */

@@ -7,6 +7,8 @@ import { OutboundRefusedError } from "./errors.ts";
 import { createHttpClient } from "./http.ts";
 import { openSocket, type OpenSocketOptions } from "./open-socket.ts";
 import { startHttp, type LoopbackServer } from "./test-support/loopback-server.ts";
+import { createTestAdmission, type TestAdmission } from "./test-support/test-admission.ts";
+import { testConnection } from "./test-support/test-connection.ts";
 import { createTestScope, type TestScope } from "./test-support/test-scope.ts";
 
 // The canary answers on loopback and must never be reached. So that a broken guard sends nothing
@@ -15,6 +17,7 @@ let canary: LoopbackServer;
 let redirector: LoopbackServer;
 let opened: string[] = [];
 let scope: TestScope;
+let admission: TestAdmission;
 let location = "";
 let status = 302;
 
@@ -63,7 +66,10 @@ const BY_SYNTAX = [
 
 const at = (text: string) => text.replace(":P", `:${canary.port}`);
 
-function client(resolve = async (hostname: string) => NAMES[hostname.replace(/\.$/, "")] ?? []) {
+const knownNames = async (hostname: string) => NAMES[hostname.replace(/\.$/, "")] ?? [];
+
+/** A client to plain addresses, or through a connection with this base URL. */
+function client(resolve = knownNames, baseUrl?: string) {
   return createHttpClient(
     {
       guard: createConnectGuard({
@@ -79,8 +85,18 @@ function client(resolve = async (hostname: string) => NAMES[hostname.replace(/\.
         return openSocket(options);
       },
     },
-    scope,
+    baseUrl === undefined ? scope : { ...scope, ...connected(baseUrl) },
+    baseUrl === undefined ? undefined : "crm",
   );
+}
+
+/** A connection with a credential of its own, which must not come with a call that leads elsewhere. */
+function connected(baseUrl: string) {
+  admission = createTestAdmission();
+  const auth = { type: "bearer", token: "s3cret" } as const;
+  const retry = { maxRetries: 2, initialMs: 1, maxMs: 1, maxRetryAfterMs: 1 };
+  const connection = async () => testConnection({ baseUrl, auth, retry });
+  return { admission, connections: { connection } };
 }
 
 beforeAll(async () => {
@@ -118,8 +134,35 @@ describe("is refused before any packet", () => {
   });
 });
 
+describe("is refused as a connection's base URL, and is not tried again", () => {
+  it.each([...WITH_ADDRESS, ...BY_SYNTAX])("%j", async (text) => {
+    await expectRefused(client(knownNames, at(text)).request("/x"), 0);
+    // What no look-up and no syntax refuses has been let through, and says nothing of the other side.
+    expect(admission.left.filter((outcome) => outcome !== "ignored")).toEqual([]);
+    expect(admission.inside()).toBe(0);
+  });
+});
+
+describe("is refused as an address given to a connection", () => {
+  it.each([...WITH_ADDRESS, ...BY_SYNTAX])("%j", async (text) => {
+    await expectRefused(client(knownNames, `${redirector.origin}/v2`).request(at(text)), 0);
+    expect(admission.entered()).toBe(0);
+  });
+});
+
+const REDIRECTS = [...WITH_ADDRESS, ...BY_SYNTAX].filter((text) => !/[\r\n]|https:\/\//.test(text));
+
+describe("is refused as the target of a connection's redirect", () => {
+  it.each(REDIRECTS)("%j", async (text) => {
+    location = at(text);
+    if (/^http:(\/?[^/\\])/.test(location)) location = location.replace(/^http:\/?/, "http://");
+    await expectRefused(client(knownNames, redirector.origin).request("/"), 1);
+    expect(admission.left).toEqual(["success"]);
+  });
+});
+
 describe("is refused as a redirect's target", () => {
-  const all = [...WITH_ADDRESS, ...BY_SYNTAX].filter((text) => !/[\r\n]|https:\/\//.test(text));
+  const all = REDIRECTS;
   it.each(all)("%j", async (text) => {
     location = at(text);
     // A Location without an authority of its own would lead back to where it came from.
