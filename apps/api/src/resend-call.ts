@@ -13,7 +13,8 @@ const reasons: Readonly<Record<NotResendable, string>> = {
   other_protocol:
     "It is no HTTP call; only those are kept so that they can be sent again. Submit the execution again",
   token: "It fetched an access token, which the next call that needs one does by itself",
-  callback: "It delivered a callback; send the delivery again, which signs it anew",
+  callback:
+    "It delivered a callback; send the delivery again, which signs it anew: POST /api/v1/executions/{execution_id}/callbacks/{callback_id}/resend",
   no_connection:
     "It went to a plain address; only calls through a connection that keeps bodies (log.bodies) can be sent again",
   not_kept:
