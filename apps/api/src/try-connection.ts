@@ -30,15 +30,17 @@ export async function tryConnection(
   connection: Connection,
   { path }: TestConnection,
 ): Promise<ConnectionTestResult> {
-  if (connection.kind !== "http") {
+  const { kind } = connection;
+  if (kind === "smtp") {
     throw invalidBody([
-      { pointer: "", detail: `cannot be tried yet: the connection's kind is ${connection.kind}` },
+      { pointer: "", detail: `cannot be tried yet: the connection's kind is ${kind}` },
     ]);
   }
   const input = {
     connection: connection.id,
-    method: harmlessMethod(connection),
-    ...(path === undefined ? {} : { path }),
+    kind,
+    method: kind === "http" ? harmlessMethod(connection) : undefined,
+    path,
   };
   const engine = await deps.catalogue.resolve(connectionTestEngine);
   if (engine === null || !engine.live) {
@@ -81,7 +83,7 @@ export async function tryConnection(
       );
     }
   }
-  return { ...judge(row, path !== undefined), execution_id: id };
+  return { ...judge(row, kind, path !== undefined), execution_id: id };
 }
 
 /** Calls that change nothing on the other side (RFC 9110, 9.2.1). */
@@ -108,7 +110,7 @@ function isHeldUp({ status, wait_reason }: ExecutionRow): boolean {
 
 type Judged = Omit<ConnectionTestResult, "execution_id">;
 
-function judge(row: ExecutionRow, namedPath: boolean): Judged {
+function judge(row: ExecutionRow, kind: Connection["kind"], namedPath: boolean): Judged {
   const failed = (code: string, detail: string, status: number | null = null): Judged => ({
     ok: false,
     duration_ms: row.run_ms,
@@ -120,7 +122,7 @@ function judge(row: ExecutionRow, namedPath: boolean): Judged {
       status: number;
       duration_ms: number;
     };
-    const wrong = judgeStatus(status, namedPath);
+    const wrong = kind === "grpc" ? judgeCode(status) : judgeStatus(status, namedPath);
     if (wrong === null) return { ok: true, duration_ms, status, error: null };
     return { ...failed("upstream_error", wrong, status), duration_ms };
   }
@@ -147,4 +149,15 @@ function judgeStatus(status: number, namedPath: boolean): string | null {
   }
   if (!namedPath && (status === 404 || status === 405)) return null;
   return `the other side answered ${status}`;
+}
+
+/** The same of a gRPC status: a server without the health service has answered all the same. */
+function judgeCode(code: number): string | null {
+  const [ok, notFound, unimplemented] = [0, 5, 12];
+  if (code === ok || code === notFound || code === unimplemented) return null;
+  const [permissionDenied, unauthenticated] = [7, 16];
+  if (code === permissionDenied || code === unauthenticated) {
+    return `the other side answered with status ${code}: it does not take the credentials`;
+  }
+  return `the other side answered with status ${code}`;
 }

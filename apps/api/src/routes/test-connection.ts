@@ -23,7 +23,7 @@ export const testConnection: Endpoint = {
     operationId: "testConnection",
     summary: "Try a connection",
     description:
-      "A worker makes one GET (or HEAD) through it, also while it is switched off; waits for at most 20 s. It is `ok` where the answer is below 400, or 404 or 405 where no path was given. Kinds other than http: not yet.",
+      "A worker makes one GET (or HEAD) through it, also while it is switched off; waits for at most 20 s. It is `ok` where the answer is below 400, or 404 or 405 where no path was given. gRPC: the health service is asked; WebSocket: the handshake; SMTP: not yet.",
     tags: ["Connections"],
     security: planeCredential,
     request: { params: connectionIdParameter, body: jsonRequest(testConnectionSchema, false) },
