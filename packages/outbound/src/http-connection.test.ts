@@ -225,12 +225,23 @@ describe("what is sent", () => {
 });
 
 describe("the connection", () => {
-  it("is looked up for the first request, once", async () => {
-    const { client, lookups } = await mirror();
+  it("is looked up for each request, so that one client hears of a change", async () => {
+    const server = await startHttp((request, response) => {
+      response.end(JSON.stringify({ auth: request.headers.authorization }));
+    });
+    const facts: { -readonly [K in keyof Connection]?: Connection[K] } = {};
+    const { client, lookups, outbound } = reachConnection(server, facts);
+    closing.push(
+      () => outbound.close(),
+      () => server.close(),
+    );
     expect(lookups()).toBe(0);
-    await Promise.all([client.request("/a"), client.request("/b")]);
-    await client.request("/c");
-    expect(lookups()).toBe(1);
+    for (const token of ["one", "two"]) {
+      facts.auth = { type: "bearer", token };
+      facts.revision = token.length;
+      expect((await client.request("/a")).json()).toEqual({ auth: `Bearer ${token}` });
+    }
+    expect(lookups()).toBe(2);
   });
 
   it("that is not there is refused, with a row", async () => {

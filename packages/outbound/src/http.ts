@@ -5,8 +5,8 @@ import { type Connecting } from "./send-hop.ts";
 import { type CallScope } from "./scope.ts";
 
 /**
- * An HTTP client for one attempt of one execution: to plain addresses, or through one connection, which is looked up for
- * its first request.
+ * An HTTP client for one attempt of one execution: to plain addresses, or through one connection. That is looked up for
+ * each request: a client that is kept for long hears of a new credential, and of its end.
  */
 export function createHttpClient(
   connecting: Connecting,
@@ -14,16 +14,11 @@ export function createHttpClient(
   connectionId?: string,
 ): HttpClient {
   let calls = 0;
-  let route: Promise<Route> | null = null;
+  let route: Route | null = null;
 
-  const findRoute = (id: string): Promise<Route> => {
-    route ??= scope.connections.connection(id, "http").then(
-      (connection) => ({ connection, urls: connectionUrls(connection) }),
-      (error: unknown) => {
-        route = null; // it may be there for the next one
-        throw error;
-      },
-    );
+  const findRoute = async (id: string): Promise<Route> => {
+    const connection = await scope.connections.connection(id, "http");
+    if (route?.connection !== connection) route = { connection, urls: connectionUrls(connection) };
     return route;
   };
 

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { pathToFileURL } from "node:url";
 import type { Admitted, Connection } from "@tl-engine/outbound";
@@ -251,6 +252,24 @@ describe.each(places)("in a host%s", (place) => {
     expect((await waiting.ended).kind).toBe("threw");
     await aborted.promise;
     expect(peer.requests).toEqual([]);
+  });
+
+  test("a call that has no more time gives its wait up; its run goes on", async () => {
+    connection = { ...connection, concurrency: 1 };
+    // So that the door is open and the connection known: what the call waits for is its place.
+    await outputOf(run(engine, { connection: "crm" }));
+    const waits: AbortSignal[] = [];
+    ports.enter = async (_, __, signal) => {
+      waits.push(signal);
+      if (waits.length === 1) await once(signal, "abort");
+      return { breakerState: "closed", leave: (outcome) => asked.push(`leave ${outcome}`) };
+    };
+    const input = { connection: "crm", impatient: "500ms" };
+    expect(await outputOf(run(engine, input))).toEqual({ statuses: [200] });
+    expect(waits.map(({ aborted }) => aborted)).toEqual([true, false]);
+    // What came too late went straight back.
+    expect(asked.slice(-2)).toEqual(["leave ignored", "leave success"]);
+    expect(peer.requests).toHaveLength(2);
   });
 
   test("a place that is given to a run that has ended goes straight back", async () => {

@@ -6,6 +6,8 @@ const input = z.strictObject({
   path: z.string().default("/"),
   /** Calls at once. */
   times: z.number().default(1),
+  /** First one call that has no more time than this, and whose failure is no matter. */
+  impatient: z.string().optional(),
   /** So often, by one client. */
   rounds: z.number().default(1),
 });
@@ -22,8 +24,11 @@ const anywhere = (suffix: string, isolation: "inline" | "thread" | "process") =>
     uses: ["http"],
     input,
     output,
-    async run({ connection, path, times, rounds }, ctx) {
+    async run({ connection, path, times, rounds, impatient }, ctx) {
       const client = ctx.clients.http(connection);
+      if (impatient !== undefined) {
+        await client.request(path, { timeout: impatient }).catch(() => undefined);
+      }
       const statuses: number[] = [];
       for (let round = 0; round < rounds; round += 1) {
         const calls = Array.from({ length: times }, () => client.request(path));
