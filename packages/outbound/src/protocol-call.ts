@@ -28,6 +28,8 @@ export interface ProtocolCall<T> {
   /** Without a query. */
   readonly path: string;
   readonly step: string;
+  /** Of this try, from 1. Default 1. */
+  readonly number?: number;
   readonly idempotencyKey: string | null;
   /** Whether an answer with this error says that the other side is broken, so that its circuit may open. */
   isFault(error: OutboundError): boolean;
@@ -94,6 +96,7 @@ export async function makeProtocolCall<T>(call: ProtocolCall<T>): Promise<T> {
       bytes_sent: tally.bytesSent,
       bytes_received: tally.bytesReceived,
       breaker_state: breakerState,
+      try: call.number ?? 1,
       idempotency_key: call.idempotencyKey,
     });
   }

@@ -89,3 +89,8 @@ function unsaid(what: string, { code }: ConnectError, repeatable: boolean): Outb
 export function isGrpcFault(error: OutboundError): boolean {
   return error instanceof UpstreamError && FAULTS.has(error.status as Code);
 }
+
+/** Whether the server does not know who calls. */
+export function isUnauthenticated(error: unknown): boolean {
+  return error instanceof UpstreamError && error.status === Code.Unauthenticated;
+}

@@ -12,6 +12,7 @@ import { MethodOptions_IdempotencyLevel as IdempotencyLevel } from "@bufbuild/pr
 import { type Transport } from "@connectrpc/connect";
 
 import { authorize } from "../auth/authorize.ts";
+import { renewOnce, type TokenOfCall } from "../auth/renew-once.ts";
 import { CallEnd } from "../call-end.ts";
 import { callTimeoutMs } from "../call-timeout.ts";
 import { dial } from "../dial.ts";
@@ -24,7 +25,7 @@ import { type Connecting } from "../send-hop.ts";
 import { readProtocolTarget, type Target } from "../target.ts";
 import { CallTimeUp, timeoutError } from "../time-up.ts";
 import { type GrpcAnswer, type GrpcCallOptions, type GrpcClient } from "./grpc-client.ts";
-import { grpcError, GrpcMessageError, isGrpcFault } from "./grpc-errors.ts";
+import { grpcError, GrpcMessageError, isGrpcFault, isUnauthenticated } from "./grpc-errors.ts";
 import { checkMetadata, plainMetadata } from "./metadata.ts";
 import { methodOf, readMethodName } from "./method-of.ts";
 import { reflectService } from "./reflection.ts";
@@ -74,6 +75,7 @@ class GrpcCall {
   readonly #service: string;
   readonly #method: string;
   readonly #deadlineMs: number;
+  readonly #token: TokenOfCall = { stale: null, used: null };
 
   constructor(
     parts: GrpcParts,
@@ -112,8 +114,8 @@ class GrpcCall {
     });
     const end = new CallEnd(this.#scope.signal);
     end.within(this.#deadlineMs, new CallTimeUp());
-    try {
-      return await makeProtocolCall({
+    const once = (number: number) =>
+      makeProtocolCall({
         guard,
         scope: this.#scope,
         connection: this.#connection,
@@ -122,10 +124,13 @@ class GrpcCall {
         method: "POST",
         path,
         step: this.#step,
+        number,
         idempotencyKey: key,
         isFault: isGrpcFault,
         run: (tally) => this.#call(path, metadata, message, tally, end),
       });
+    try {
+      return await renewOnce(this.#token, once, isUnauthenticated);
     } finally {
       end.stop();
     }
@@ -219,7 +224,11 @@ class GrpcCall {
   ): Promise<Readonly<Record<string, string>>> {
     if (this.#connection === null) return metadata;
     const request = { method: "POST", path, headers: metadata, body };
-    const authorized = await authorize(request, this.#connection, this.#scope, end.signal);
+    const { stale } = this.#token;
+    const authorized = await authorize(request, this.#connection, this.#scope, end.signal, {
+      stale,
+    });
+    this.#token.used = authorized.accessToken;
     if (authorized.credentialQuery.size > 0) {
       throw new OutboundRefusedError("gRPC has no query: put the API key into a header");
     }

@@ -1,9 +1,11 @@
 import { authorize } from "../auth/authorize.ts";
+import { renewOnce, type TokenOfCall } from "../auth/renew-once.ts";
 import { CallEnd } from "../call-end.ts";
 import { callTimeoutMs } from "../call-timeout.ts";
 import { connectionUrls } from "../connection-url.ts";
 import { dial } from "../dial.ts";
 import { OutboundRefusedError, UpstreamError } from "../errors.ts";
+import { type OutboundRequest } from "../exchange.ts";
 import { type Connection } from "../ports.ts";
 import { makeProtocolCall } from "../protocol-call.ts";
 import { checkHeaders } from "../request-headers.ts";
@@ -85,8 +87,9 @@ async function exchange(call: Exchange): Promise<WebSocketExchange> {
   };
   const end = new CallEnd(scope.signal);
   end.within(timeoutMs, new CallTimeUp());
-  try {
-    return await makeProtocolCall({
+  const token: TokenOfCall = { stale: null, used: null };
+  const once = (number: number) =>
+    makeProtocolCall({
       guard: connecting.guard,
       scope,
       connection,
@@ -95,14 +98,17 @@ async function exchange(call: Exchange): Promise<WebSocketExchange> {
       method: "GET",
       path: target.url.pathname,
       step: call.step,
+      number,
       idempotencyKey: null,
       isFault: (error) => error instanceof UpstreamError && isFault(error.status),
       run: async (tally) => {
-        const handshake = await authorized(call, headers, end);
+        const handshake = await authorized(call, headers, token, end);
         const socket = await dial(connecting, { target, connection, tally, signal: end.signal });
         return runExchange({ ...plan, ...handshake, socket, tally, end });
       },
     });
+  try {
+    return await renewOnce(token, once, isUnauthorized);
   } catch (error) {
     // Before the connection was there nothing was sent.
     if (error instanceof CallTimeUp) throw timeoutError(plan.what, error, timeoutMs, true);
@@ -116,6 +122,7 @@ async function exchange(call: Exchange): Promise<WebSocketExchange> {
 async function authorized(
   { scope, connection, target }: Exchange,
   headers: Readonly<Record<string, string>>,
+  token: TokenOfCall,
   end: CallEnd,
 ): Promise<{ url: string; headers: Readonly<Record<string, string>> }> {
   const path = target.url.pathname + target.url.search;
@@ -125,11 +132,18 @@ async function authorized(
     headers: { "user-agent": "tl-engine", ...headers },
     body: null,
   };
-  const sent =
-    connection === null
-      ? request
-      : (await authorize(request, connection, scope, end.signal)).request;
+  let sent: OutboundRequest = request;
+  if (connection !== null) {
+    const { stale } = token;
+    const shown = await authorize(request, connection, scope, end.signal, { stale });
+    token.used = shown.accessToken;
+    sent = shown.request;
+  }
   return { url: target.url.origin.replace(/^http/, "ws") + sent.path, headers: sent.headers };
+}
+
+function isUnauthorized(error: unknown): boolean {
+  return error instanceof UpstreamError && error.status === 401;
 }
 
 /** @throws OutboundRefusedError for what the connection does not allow */

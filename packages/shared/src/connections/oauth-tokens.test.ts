@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type IncomingMessage, type ServerResponse } from "node:http";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Connection, ConnectionAuth } from "@tl-engine/outbound";
@@ -65,15 +66,21 @@ function askAll(workers: readonly TokenWorker[], connection: Connection, stale?:
 /** A token endpoint of the test's own: each request waits for what the test says. */
 async function ownEndpoint(
   answer: (request: IncomingMessage, response: ServerResponse, number: number) => unknown,
-): Promise<{ auth: OAuth; requests(): number }> {
+): Promise<{ auth: OAuth; requests(): number; used: (string | null)[] }> {
   let requests = 0;
+  /** The refresh tokens that came. */
+  const used: (string | null)[] = [];
   const started = await startHttp((request, response) => {
-    request.resume();
-    void answer(request, response, ++requests);
+    const number = ++requests;
+    void text(request).then((form) => {
+      used.push(new URLSearchParams(form).get("refresh_token"));
+      return answer(request, response, number);
+    });
   });
   own.push(started);
   return {
     requests: () => requests,
+    used,
     auth: { ...(await byRefreshToken()), tokenUrl: `${started.origin}/token` },
   };
 }
@@ -323,13 +330,21 @@ describe("a refresh token", () => {
   });
 
   test("that an operator gives anew is used in place of the one that was kept", async () => {
+    const { auth, used } = await ownEndpoint((_request, response, number) =>
+      give(response, {
+        access_token: `t${number}`,
+        token_type: "bearer",
+        refresh_token: `r${number}`,
+      }),
+    );
     const worker = bed.worker();
-    const connection = await bed.connect(await byRefreshToken());
-    await worker.ask(connection);
-    const auth = await byRefreshToken();
-    const changed = await bed.change(connection, { auth });
-    expect(await server.isGood(await worker.ask(changed))).toBe(true);
-    await expect(server.isGood(await worker.ask(changed))).resolves.toBe(true);
+    const first = await bed.connect({ ...auth, refreshToken: "first" } as OAuth);
+    await worker.ask(first);
+    const second = await bed.change(first, { methods: ["GET"] });
+    await worker.ask(second);
+    const third = await bed.change(second, { auth: { ...auth, refreshToken: "anew" } as OAuth });
+    await worker.ask(third);
+    expect(used).toEqual(["first", "r1", "anew"]);
   });
 
   test("that is no longer accepted is an error that says what to do, and is not tried for each call", async () => {
@@ -482,8 +497,14 @@ describe("an endpoint that fails", () => {
       .poll(() => worker.errors, { timeout: 10_000 })
       .toMatchObject([{ code: "upstream_error" }]);
     await serve();
-    await serve();
     expect(requests()).toBe(2);
+    // Nor does it make each call ask Postgres whether it may be tried again.
+    const before = worker.statements();
+    for (let n = 0; n < 100; n++) {
+      await worker.ask(connection);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(worker.statements() - before).toBeLessThan(10);
   });
 });
 

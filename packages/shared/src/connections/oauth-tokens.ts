@@ -114,7 +114,6 @@ export function createTokens(options: TokensOptions): Tokens {
       for (let round = 0; round < maxRounds; round++) {
         signal.throwIfAborted();
         const { held } = entry;
-        if (held && held.revision > revision) throw connectionChanged(id);
         if (held && held.revision === revision && now() < held.expiresAt) {
           if (held.accessToken !== stale) {
             if (now() >= held.renewAt && entry.flight === null) {
