@@ -1,3 +1,4 @@
+import type { HandedOver, HandOver } from "@tl-engine/shared/executions/hand-over.ts";
 import type { StartedExecution } from "@tl-engine/shared/executions/start.ts";
 import type { Settler } from "@tl-engine/shared/executions/settle.ts";
 import type { Settlement } from "@tl-engine/shared/executions/settlement.ts";
@@ -15,6 +16,7 @@ export type AttemptOutcome =
   | "parked"
   | "canceled"
   | "given_back"
+  | "handed_over"
   | "stale";
 
 /** Records how a run ended, and tells whoever has to know. Never throws. */
@@ -30,6 +32,8 @@ export interface ConcludeOptions {
   /** Resolves when what was said of an execution while it ran is in the record. */
   recorded(executionId: string): Promise<void>;
   giveBack(item: { id: string; dispatch: number; alone: boolean }): Promise<void>;
+  /** A service has taken it on. */
+  handOver(item: HandOver): Promise<HandedOver>;
   /** Moves a retry forward that waited for the end of its old host. */
   releaseRetry(item: { id: string; dispatch: number; delayMs: number }): Promise<void>;
   /** A retry is due in this many ms. */
@@ -44,7 +48,11 @@ export interface ConcludeOptions {
 export function createConclude(options: ConcludeOptions): Conclude {
   const { settler, log } = options;
 
-  async function carryOut(verdict: Verdict): Promise<AttemptOutcome> {
+  async function carryOut(
+    { id, dispatch }: Pick<StartedExecution, "id" | "dispatch">,
+    verdict: Verdict,
+  ): Promise<AttemptOutcome> {
+    if (verdict.kind === "hand_over") return options.handOver({ id, dispatch });
     if (verdict.kind === "give_back") {
       await verdict.after;
       return "given_back";
@@ -109,7 +117,7 @@ export function createConclude(options: ConcludeOptions): Conclude {
       ...(verdict.kind === "settle" ? whatFollows(verdict.settlement) : {}),
     };
     try {
-      const outcome = await carryOut(verdict);
+      const outcome = await carryOut(execution, verdict);
       if (verdict.kind === "give_back") {
         await options.giveBack({
           id: execution.id,
@@ -118,9 +126,11 @@ export function createConclude(options: ConcludeOptions): Conclude {
         });
       }
       options.onEnded(engine, outcome, runMs);
-      if (engine.descriptor.policy.concurrency !== null) options.placeFreed(engine);
+      if (outcome !== "handed_over" && engine.descriptor.policy.concurrency !== null)
+        options.placeFreed(engine);
       const line = { ...fields, outcome };
-      if (outcome === "succeeded" || outcome === "canceled") log.info(line, "attempt ended");
+      if (["succeeded", "canceled", "handed_over"].includes(outcome))
+        log.info(line, "attempt ended");
       else log.warn(line, outcome === "parked" ? "attempt parked" : "attempt ended");
     } catch (error) {
       // Past its deadline the reconciler ends it.

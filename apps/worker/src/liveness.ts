@@ -12,6 +12,7 @@ export interface LivenessTimes {
 }
 
 export interface LivenessOptions<E extends Watched> extends LivenessTimes {
+  /** Looked at anew each time. */
   engines: readonly E[];
   /** Deliveries of the engine that wait in its queue. Rejects where the queue does not answer. */
   waiting(engine: E): Promise<number>;
@@ -45,12 +46,14 @@ export function startLiveness<E extends Watched>(options: LivenessOptions<E>): {
   let stopped = false;
 
   async function look(): Promise<void> {
+    // They come and go.
+    const watched = [...engines];
     const [waiting] = await Promise.all([
-      Promise.all(engines.map((engine) => options.waiting(engine))),
+      Promise.all(watched.map((engine) => options.waiting(engine))),
       options.askQueue(),
       options.askPostgres(),
     ]);
-    for (const [index, engine] of engines.entries()) {
+    for (const [index, engine] of watched.entries()) {
       const takenAt = options.takenAt(engine);
       const before = idle.get(engine);
       const isFree = engine.slots.used < engine.slots.total;

@@ -1,6 +1,7 @@
+import { backoffMs } from "@tl-engine/shared/executions/backoff.ts";
 import type { Park } from "@tl-engine/outbound";
 import { expect, test } from "vitest";
-import { backoffMs, judge } from "./outcome.ts";
+import { judge } from "./outcome.ts";
 
 const execution = { id: "e", dispatch: 3, attempt: 1, maxAttempts: 3, losses: 0, timeoutMs: 1_000 };
 const backoff = { backoff_initial_ms: 1_000, backoff_factor: 2, backoff_max_ms: 5_000 };

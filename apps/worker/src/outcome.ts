@@ -1,6 +1,6 @@
 import { formatDuration } from "@tl-engine/contract";
 import type { Park } from "@tl-engine/outbound";
-import type { EnginePolicy } from "@tl-engine/shared/catalogue/policy.ts";
+import { backoffMs, type BackoffPolicy } from "@tl-engine/shared/executions/backoff.ts";
 import type { StartedExecution } from "@tl-engine/shared/executions/start.ts";
 import type { Settlement } from "@tl-engine/shared/executions/settlement.ts";
 import { maxLosses } from "@tl-engine/shared/executions/state.ts";
@@ -18,16 +18,22 @@ export type Verdict =
       /** Its old code may still run: the retry waits for that thread's end and is then due in `delayMs`. */
       heldBack: { lingering: Lingering; delayMs: number } | null;
     }
+  /** A service has it, and says later what came of it. */
+  | { kind: "hand_over" }
   | { kind: "give_back"; alone: boolean; after: Promise<void> | null };
 
-type Backoff = Pick<EnginePolicy, "backoff_initial_ms" | "backoff_factor" | "backoff_max_ms">;
 type Held = Pick<
   StartedExecution,
   "id" | "dispatch" | "attempt" | "maxAttempts" | "timeoutMs" | "losses"
 >;
 
 /** From the end of a run to what the record says of it. `random` is from 0 to 1. */
-export function judge(end: RunEnd, execution: Held, backoff: Backoff, random: number): Verdict {
+export function judge(
+  end: RunEnd,
+  execution: Held,
+  backoff: BackoffPolicy,
+  random: number,
+): Verdict {
   switch (end.kind) {
     case "cut_off":
       return { kind: "give_back", alone: end.suspect, after: null };
@@ -44,6 +50,11 @@ export function judge(end: RunEnd, execution: Held, backoff: Backoff, random: nu
       } as const;
       return { kind: "settle", settlement, heldBack: null };
     }
+    case "handed_over":
+      // Too late: it goes on there all the same, and what it says then is dropped by the dispatch.
+      return end.aborted === "timeout"
+        ? failed(timeoutOf(execution), null, execution, backoff, random)
+        : { kind: "hand_over" };
     case "threw":
       if (endsHere(end.aborted)) return { kind: "give_back", alone: false, after: null };
       if (end.failure.park !== undefined && end.aborted !== "timeout") {
@@ -70,19 +81,11 @@ export function judge(end: RunEnd, execution: Held, backoff: Backoff, random: nu
   }
 }
 
-/** Wait before the attempt after this one, ms: exponential, with full jitter, so that many do not come back at once. */
-export function backoffMs(attempt: number, backoff: Backoff, random: number): number {
-  const { backoff_initial_ms, backoff_factor, backoff_max_ms } = backoff;
-  return Math.round(
-    random * Math.min(backoff_max_ms, backoff_initial_ms * backoff_factor ** (attempt - 1)),
-  );
-}
-
 function failed(
   failure: RunFailure,
   lingering: Lingering | null,
   execution: Held,
-  backoff: Backoff,
+  backoff: BackoffPolicy,
   random: number,
 ): Verdict {
   const { id, dispatch, attempt, maxAttempts } = execution;

@@ -1,6 +1,7 @@
 import type { EngineDescriptor } from "@tl-engine/engine-kit";
 import type { HostedEngine } from "./host/hosts.ts";
 import type { DescribedEngine } from "./host/describe-engines.ts";
+import type { RemoteTarget } from "./serve-remote.ts";
 import { createSlots, type Slots } from "./slots.ts";
 
 /** An engine version that this worker serves. */
@@ -9,6 +10,8 @@ export interface ServedEngine {
   readonly descriptor: EngineDescriptor;
   readonly hosted: HostedEngine;
   readonly slots: Slots;
+  /** Only of a remote engine. */
+  readonly remote?: RemoteTarget;
 }
 
 export interface Capacity {

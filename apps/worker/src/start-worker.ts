@@ -31,11 +31,12 @@ import { openQueue } from "@tl-engine/shared/queue/open-queue.ts";
 import type { Queue } from "@tl-engine/shared/queue/queue.ts";
 import { openRedis } from "@tl-engine/shared/redis/open-redis.ts";
 import { impatientRedisOptions } from "@tl-engine/shared/redis/redis-options.ts";
+import { createRemoteEngineReader } from "@tl-engine/shared/remote-engines/read-remote-engines.ts";
 import { openSecretBox } from "@tl-engine/shared/secrets/open-secret-box.ts";
 import { openSignals } from "@tl-engine/shared/signals/open-signals.ts";
 import { startDeliverer } from "./callbacks/start-deliverer.ts";
 import { checkConnections } from "./check-connections.ts";
-import { chooseEngines } from "./choose-engines.ts";
+import { chooseEngines, servesRemote } from "./choose-engines.ts";
 import { engineModules } from "./engine-modules.ts";
 import { builtInModules } from "./host/built-in-modules.ts";
 import { describeEngines } from "./host/describe-engines.ts";
@@ -46,6 +47,8 @@ import { offerAgain } from "./offer-again.ts";
 import { createMainDoor } from "./ports/main-door.ts";
 import { openPorts } from "./ports/open-ports.ts";
 import { publishServed } from "./publish-served.ts";
+import { startRemoteServing } from "./remote-serving.ts";
+import { serveRemote } from "./serve-remote.ts";
 import { createReadiness } from "./readiness.ts";
 import { serve, type ServedEngine } from "./served-engine.ts";
 import { waitForRecord } from "./wait-for-record.ts";
@@ -83,6 +86,9 @@ export interface RunningWorker {
 const defaultMetricsPort = 9465;
 /** Closing connections to what does not answer takes no longer than this altogether, ms. */
 const closingMs = 4_000;
+
+/** Versions of remote engines that a worker serves: on Postgres each holds a connection. */
+const mostRemoteEngines = { redis: 100, postgres: 10 };
 
 /** Builds the worker process: the only place where its parts are made and put together. */
 export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
@@ -152,11 +158,12 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     closers.push(() => signals.close());
 
     const capacity = { concurrency: config.workerConcurrency, threads: config.threads };
-    const engines = chosen.map((described) => {
-      const { id: engine, version } = described.descriptor;
+    const slotsTaken = ({ id: engine, version }: { id: string; version: number }) => {
       const used = metrics.slotsTaken.labels({ engine, version });
-      return serve(described, capacity, (count) => used.set(count));
-    });
+      return (count: number): void => used.set(count);
+    };
+    /** Those of its modules, and the remote ones that it serves at the moment. */
+    const engines = chosen.map((one) => serve(one, capacity, slotsTaken(one.descriptor)));
     /** Those of which this worker takes work; not all, where somebody else serves one with another content. */
     const serving: ServedEngine[] = [];
     const publish = (offered: readonly ServedEngine[]): Promise<ServedEngine[]> =>
@@ -171,12 +178,14 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       });
     serving.push(...(await untilAvailable(() => publish(engines), patience)));
     if (redisUrl === null) await checkConnections(db, engines.length);
+    const remoteLimit =
+      config.workerRemoteEngines ?? mostRemoteEngines[redisUrl === null ? "postgres" : "redis"];
 
     const queue = openQueue({
       redisUrl,
       databaseUrl,
       lockMs: leaseMs,
-      consumed: engines.length,
+      consumed: engines.length + remoteLimit,
       onError,
     });
     openedQueue = queue;
@@ -260,8 +269,10 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       ...hooks,
     });
     let liveness: { stop(): void } | null = null;
+    let stopServing = (): void => {};
     let deliverer: ReturnType<typeof startDeliverer> | null = null;
     drain = async (hurry) => {
+      stopServing();
       liveness?.stop();
       await worker.drain(hurry);
       // What has just ended may have to be told still: not before the work is done.
@@ -327,8 +338,34 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       { worker_id: registration.id, engines: serving.map(({ name }) => name) },
       "taking work",
     );
+    const refused = engines.filter((engine) => !serving.includes(engine));
+    const remote = startRemoteServing({
+      reader: createRemoteEngineReader(db),
+      signals,
+      mayServe: (id) => servesRemote(id, config.workerEngines),
+      limit: remoteLimit,
+      serve(registered) {
+        const engine = serveRemote(registered, capacity, slotsTaken(registered.descriptor));
+        engines.push(engine);
+        serving.push(engine);
+        worker.serve(engine);
+        return engine;
+      },
+      async unserve(engine) {
+        for (const list of [engines, serving]) list.splice(list.indexOf(engine), 1);
+        const { id, version } = engine.descriptor;
+        for (const gauge of [metrics.slots, metrics.slotsTaken, metrics.queueDepth])
+          gauge.remove({ engine: id, version });
+        await worker.unserve(engine);
+      },
+      announce,
+      onError,
+      log,
+    });
+    stopServing = () => remote.stop();
+    void remote.look().catch(onError);
     void offerAgain({
-      refused: engines.filter((engine) => !serving.includes(engine)),
+      refused,
       publish,
       async serve(engine) {
         // It is tried again where it could not be announced: one consumer is enough.

@@ -6,6 +6,7 @@ import type { Log } from "@tl-engine/shared/log/log.ts";
 import type { Conclude } from "./conclude.ts";
 import type { Hosts } from "./host/hosts.ts";
 import type { InHand, InHandList } from "./in-hand.ts";
+import type { RemoteOrderOf } from "./remote-orders.ts";
 import type { ServedEngine } from "./served-engine.ts";
 
 export interface WorkOptions {
@@ -15,6 +16,7 @@ export interface WorkOptions {
   conclude: Conclude;
   /** Puts what was taken and could not be started back into the queue. */
   putBack(engine: ServedEngine, items: DeliveryItem[]): Promise<void>;
+  remoteOrder: RemoteOrderOf;
   /** Aborts when this worker starts nothing new. */
   stopping: AbortSignal;
   log: Log;
@@ -73,7 +75,8 @@ export function createWork(options: WorkOptions): Work {
       inputText: execution.inputText,
       traceparent: execution.traceparent,
       timeoutMs: execution.timeoutMs,
-      alone: aloneOf(execution),
+      alone: engine.remote === undefined ? aloneOf(execution) : null,
+      remote: options.remoteOrder(engine, execution),
     });
     const end = await entry.run.ended;
     entry.run = null;

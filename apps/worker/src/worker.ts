@@ -4,6 +4,8 @@ import type { Database } from "@tl-engine/shared/db/database.ts";
 import type { Backlog } from "@tl-engine/shared/executions/backlog.ts";
 import { createDueTimer } from "@tl-engine/shared/executions/due-timer.ts";
 import type { Enqueuer } from "@tl-engine/shared/executions/enqueuer.ts";
+import { createFillFreedPlaces } from "@tl-engine/shared/executions/fill-freed-places.ts";
+import { createHandOver } from "@tl-engine/shared/executions/hand-over.ts";
 import { readHeld } from "@tl-engine/shared/executions/held.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 import { makeDueReady, releaseRetries } from "@tl-engine/shared/executions/make-ready.ts";
@@ -14,23 +16,27 @@ import type { Log } from "@tl-engine/shared/log/log.ts";
 import type { WorkerMetrics } from "@tl-engine/shared/metrics/worker-metrics.ts";
 import { createCallRecorder } from "@tl-engine/shared/outbound-log/record-calls.ts";
 import type { Registration } from "@tl-engine/shared/process/registry.ts";
-import type { Consumer, Queue } from "@tl-engine/shared/queue/queue.ts";
+import type { Consumer, DeliveryItem, Queue } from "@tl-engine/shared/queue/queue.ts";
+import { createCompletionTokens } from "@tl-engine/shared/remote-engines/completion-token.ts";
 import type { SecretBox } from "@tl-engine/shared/secrets/secret-box.ts";
 import type { Signals } from "@tl-engine/shared/signals/signals.ts";
 import { startComparing } from "./compare-with-record.ts";
 import { createConclude } from "./conclude.ts";
-import { createFillFreedPlaces } from "./fill-freed-places.ts";
 import { createGiveBack } from "./give-back-batch.ts";
 import type { AskPorts } from "./host/answering.ts";
 import { createHosts, type RunRequest } from "./host/hosts.ts";
 import type { HostMetrics } from "./host-metrics.ts";
 import { createInHandList } from "./in-hand.ts";
 import { putBack } from "./put-back.ts";
+import { createRemoteOrders } from "./remote-orders.ts";
 import type { ServedEngine } from "./served-engine.ts";
 import { within } from "./within.ts";
 import { createWork } from "./work.ts";
 
-type WorkerSettings = Pick<Config, "graceMs" | "drainMs" | "maxOutputBytes" | "outboundAllow">;
+type WorkerSettings = Pick<
+  Config,
+  "graceMs" | "drainMs" | "maxOutputBytes" | "outboundAllow" | "publicUrl"
+>;
 
 /** What a worker is made of; `run-worker.ts` builds it, tests build another one. */
 export interface WorkerDeps {
@@ -67,6 +73,8 @@ export interface Worker {
   recordCall(call: OutboundCall): void;
   /** Executions have become due: brings in those that are. */
   lookForDue(): void;
+  /** Takes no more deliveries of it; what runs of it goes on. */
+  unserve(engine: ServedEngine): Promise<void>;
   /**
    * Takes nothing new and lets what runs go on for up to the drain time, or until `hurry` aborts; gives back what
    * remains. Resolves when nothing runs here any more.
@@ -119,7 +127,7 @@ export function createWorker(deps: WorkerDeps): Worker {
   const workerId = registration.id;
   const stopping = new AbortController();
   const inHand = createInHandList();
-  const consumers: Consumer[] = [];
+  const consumers = new Map<ServedEngine, Consumer>();
 
   const progress = createProgressWriter(db.pool, signals, onError);
   const { secretBox = null } = deps;
@@ -171,14 +179,20 @@ export function createWorker(deps: WorkerDeps): Worker {
   });
   hostMetrics.watch(hosts);
 
+  const placeFreed = createFillFreedPlaces(db.pool, enqueuer, onError);
+  const handOver = createHandOver({ db, signals, workerId, onError, ...hooks });
   const conclude = createConclude({
     settler: createSettler({ db, signals, onError, ...hooks }),
     // Whoever reads the result finds the calls that led to it, and the last progress.
     recorded: (executionId) => writesOf.settled(executionId),
     giveBack,
+    handOver: (item) => handOver.handOver(item),
     releaseRetry: (item) => releaseRetries(db.pool, [item]),
     dueIn: (ms) => dueTimer.arm(ms),
-    placeFreed: createFillFreedPlaces(db, enqueuer, onError),
+    placeFreed({ descriptor: { id: engineId, version, policy } }) {
+      const { concurrency } = policy;
+      if (concurrency !== null) placeFreed({ engineId, version, concurrency });
+    },
     onEnded({ descriptor: { id: engine } }, outcome, runMs) {
       metrics.attempts.inc({ engine, outcome });
       metrics.attemptDuration.observe({ engine }, runMs / 1_000);
@@ -204,6 +218,11 @@ export function createWorker(deps: WorkerDeps): Worker {
     inHand,
     conclude,
     putBack: (engine, items) => putBack(queue, engine, items, onError),
+    remoteOrder: createRemoteOrders({
+      tokens: secretBox === null ? null : createCompletionTokens(secretBox),
+      now: () => registration.now(),
+      publicUrl: settings.publicUrl,
+    }),
     stopping: stopping.signal,
     log,
   });
@@ -243,20 +262,23 @@ export function createWorker(deps: WorkerDeps): Worker {
     serve(engine) {
       if (stopping.signal.aborted) return;
       const { id: engineId, version } = engine.descriptor;
-      consumers.push(
-        queue.consume({
-          engineId,
-          version,
-          slots: engine.slots.total,
-          handle: (items) => work.take(engine, items),
-        }),
-      );
+      const { total: slots } = engine.slots;
+      const handle = (items: DeliveryItem[]) => work.take(engine, items);
+      consumers.set(engine, queue.consume({ engineId, version, slots, handle }));
+    },
+
+    async unserve(engine) {
+      const consumer = consumers.get(engine);
+      consumers.delete(engine);
+      // Whoever waits for a place puts back what he has.
+      engine.slots.close();
+      await consumer?.close();
     },
 
     async drain(hurry) {
       stopping.abort();
-      const closed = consumers.map((consumer) => consumer.close().catch(onError));
-      for (const { slots } of engines) slots.close();
+      const closed = [...consumers.values()].map((consumer) => consumer.close().catch(onError));
+      for (const { slots } of consumers.keys()) slots.close();
       await registration.setDraining().catch(onError);
       await within(inHand.none(), settings.drainMs, hurry);
       if (inHand.size > 0) {

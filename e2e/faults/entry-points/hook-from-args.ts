@@ -2,7 +2,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 
-const names = ["afterRecord", "afterEnqueue", "afterStart", "beforeSettle", "afterSettle"] as const;
+const names = [
+  "afterRecord",
+  "afterEnqueue",
+  "afterStart",
+  "beforeHandOver",
+  "beforeSettle",
+  "afterSettle",
+] as const;
 export type HookName = (typeof names)[number];
 
 /** What happens at a hook of a process of the bed. */

@@ -115,6 +115,7 @@ export function startHost(options: HostOptions): Host {
       case "pong":
         return;
       case "returned":
+      case "handed_over":
       case "threw": {
         const run = running.get(message.key);
         if (run === undefined) return;

@@ -6,6 +6,7 @@ import { startDeadline, type Deadline } from "./deadline.ts";
 import { startHost, type EngineVoices, type Host, type HostEvents } from "./host.ts";
 import { createInlineHosts, type InlineHosts } from "./inline-hosts.ts";
 import type { AbortCause, EngineModule, HostSpec, RunFailure, StartMessage } from "./protocol.ts";
+import type { RemoteOrder } from "./remote-order.ts";
 import type { HostMemory, StartCarrier } from "./carrier.ts";
 import { startProcess } from "./process-carrier.ts";
 import type { Run, RunEnd } from "./run.ts";
@@ -71,6 +72,8 @@ export interface RunRequest {
    * taken whole workers down.
    */
   alone: "thread" | "process" | null;
+  /** Only of a remote engine: how its service is asked. That is always done in the inline host. */
+  remote?: RemoteOrder | undefined;
 }
 
 /** An execution in a host. */
@@ -330,6 +333,7 @@ function startMessage(key: number, request: RunRequest): StartMessage {
     inputText: request.inputText,
     traceparent: request.traceparent,
     ...(request.engine.uses.length === 0 ? {} : { calls: callsOf(request) }),
+    ...(request.remote === undefined ? {} : { remote: request.remote }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { OutboundCall, Park } from "@tl-engine/outbound";
 import type { Failure } from "@tl-engine/shared/executions/error.ts";
+import type { RemoteOrder } from "./remote-order.ts";
 import type { AnswerMessage, AskMessage } from "./ask-protocol.ts";
 
 /** Why an engine's signal aborts. */
@@ -46,6 +47,8 @@ export interface StartMessage {
   traceparent: string | null;
   /** What its clients need to know; only where its engine has any. */
   calls?: { callerId: string; timeoutMs: number };
+  /** Only of a remote engine: how its service is asked. */
+  remote?: RemoteOrder;
 }
 
 /** Worker to host. */
@@ -89,6 +92,7 @@ export type FromHost =
   | { kind: "not_loaded"; reason: string }
   | { kind: "pong" }
   | { kind: "returned"; key: number; outputText: string; aborted: AbortCause | null }
+  | { kind: "handed_over"; key: number; aborted: AbortCause | null }
   | {
       kind: "threw";
       key: number;

@@ -4,6 +4,7 @@ import { createContext, executeEngine, toExecutionError } from "@tl-engine/engin
 import type { ClientsFor, ClientsOfRun } from "./outbound-clients.ts";
 import type { Outbox } from "./outbox.ts";
 import type { AbortCause, FromHost, RunFailure, StartMessage } from "./protocol.ts";
+import type { RemoteOrder } from "./remote-order.ts";
 import { createVoice, type Voice } from "./voice.ts";
 
 /** The execution that code belongs to, followed through timers and promises. */
@@ -48,9 +49,6 @@ export function createRunner(options: RunnerOptions): Runner {
     let end: FromHost;
     let clients: ClientsOfRun | null = null;
     try {
-      const name = `${message.engineId}@${message.version}`;
-      const engine = options.engines.get(name);
-      if (engine === undefined) throw new Error(`this host has no engine ${name}`);
       const { calls } = message;
       if (calls !== undefined) {
         const endsAt = performance.now() + calls.timeoutMs;
@@ -67,22 +65,15 @@ export function createRunner(options: RunnerOptions): Runner {
           remainingMs: () => Math.max(0, endsAt - performance.now()),
         });
       }
-      const context = createContext(engine, {
-        executionId: message.executionId,
-        attempt: message.attempt,
-        signal: state.controller.signal,
-        clients: clients?.clients ?? {},
-        log: (level, text, fields) =>
-          voice.log(level, text, hasMembers(fields) ? JSON.stringify(fields) : null),
-        progress: (fraction, text) => voice.progress(fraction, text),
-      });
-      const { outputText } = await executeEngine(
-        engine,
-        message.inputText,
-        context,
-        options.maxOutputBytes,
-      );
-      end = { kind: "returned", key, outputText, aborted: state.aborted };
+      end =
+        message.remote === undefined
+          ? {
+              kind: "returned",
+              key,
+              outputText: await runEngine(message, state, voice, clients),
+              aborted: state.aborted,
+            }
+          : await runService(message, message.remote, state, clients);
     } catch (error) {
       end = { kind: "threw", key, aborted: state.aborted, ...failureOf(error) };
     }
@@ -90,6 +81,47 @@ export function createRunner(options: RunnerOptions): Runner {
     clients?.close();
     voice.close();
     outbox.push(end);
+  }
+
+  /** @returns the output's text */
+  async function runEngine(
+    message: StartMessage,
+    state: Running,
+    voice: Voice,
+    clients: ClientsOfRun | null,
+  ): Promise<string> {
+    const name = `${message.engineId}@${message.version}`;
+    const engine = options.engines.get(name);
+    if (engine === undefined) throw new Error(`this host has no engine ${name}`);
+    const context = createContext(engine, {
+      executionId: message.executionId,
+      attempt: message.attempt,
+      signal: state.controller.signal,
+      clients: clients?.clients ?? {},
+      log: (level, text, fields) =>
+        voice.log(level, text, hasMembers(fields) ? JSON.stringify(fields) : null),
+      progress: (fraction, text) => voice.progress(fraction, text),
+    });
+    const { inputText } = message;
+    return (await executeEngine(engine, inputText, context, options.maxOutputBytes)).outputText;
+  }
+
+  async function runService(
+    message: StartMessage,
+    order: RemoteOrder,
+    state: Running,
+    clients: ClientsOfRun | null,
+  ): Promise<FromHost> {
+    // Loaded by the first that needs it.
+    const { runRemote } = await import("./run-remote.ts");
+    const http = clients?.clients.http?.(order.connection);
+    if (http === undefined) throw new Error("a remote engine without a client");
+    const end = await runRemote(http, message, order, options.maxOutputBytes);
+    const { key } = message;
+    const { aborted } = state;
+    return end === "handed_over"
+      ? { kind: "handed_over", key, aborted }
+      : { kind: "returned", key, outputText: end.outputText, aborted };
   }
 
   return {

@@ -14,6 +14,8 @@ export type RunEnd =
   | { kind: "returned"; outputText: string; aborted: AbortCause | null }
   /** The engine threw, or its input or output is not valid. */
   | { kind: "threw"; failure: RunFailure; aborted: AbortCause | null; stack: string | null }
+  /** The service of a remote engine has taken it on, and says later what came of it. */
+  | { kind: "handed_over"; aborted: AbortCause | null }
   /** The engine was stopped from outside, or crashed. */
   | {
       kind: "stopped";

@@ -26,6 +26,7 @@ const word = /^\S+$/;
 /** Every variable that tl-engine's processes read; the table is in the operations guide. */
 const environment = z.object({
   PORT: wholeNumber(3000, 0, 65_535),
+  TL_PUBLIC_URL: variable(null, readPublicUrl),
   HOST: text("127.0.0.1", /^[A-Za-z0-9.:_-]+$/, "an address or a host name to listen on"),
   DATABASE_URL: secretUrl(
     ["postgres:", "postgresql:"],
@@ -48,6 +49,7 @@ const environment = z.object({
   TL_MAX_OUTPUT_BYTES: wholeNumber(8 * mebibyte, 1024, 256 * mebibyte),
   TL_ENGINES: list<string[]>([], () => null),
   TL_WORKER_ENGINES: list(null, checkEngineId),
+  TL_WORKER_REMOTE_ENGINES: wholeNumber(null, 0, 1_000),
   TL_WORKER_CONCURRENCY: wholeNumber(10, 1, 10_000),
   TL_THREADS: wholeNumber(null, 1, 1024),
   TL_LEASE_SECONDS: seconds(15, 1, 3600),
@@ -68,6 +70,8 @@ export interface Config {
   /** 0: any free one. */
   readonly port: number;
   readonly host: string;
+  /** Where services find the API, without a slash at its end; null: nobody said. */
+  readonly publicUrl: string | null;
   readonly databaseUrl: string | null;
   /** null: BullMQ, signals and rate limits on Postgres. */
   readonly redisUrl: string | null;
@@ -93,8 +97,10 @@ export interface Config {
   readonly maxOutputBytes: number;
   /** File paths (from the working directory) or package names of engines. */
   readonly engines: readonly string[];
-  /** Ids that this worker serves; null: all that it has. */
+  /** Ids that this worker serves, `remote:<id>` or `remote:*` for remote ones; null: all. */
   readonly workerEngines: readonly string[] | null;
+  /** Versions of remote engines that this worker serves at most; null: as many as its queue bears. */
+  readonly workerRemoteEngines: number | null;
   readonly workerConcurrency: number;
   readonly threads: number;
   readonly leaseMs: number;
@@ -149,6 +155,7 @@ function describeConfig(env: z.output<typeof environment>): Config {
   return {
     port: env.PORT,
     host: env.HOST,
+    publicUrl: env.TL_PUBLIC_URL,
     databaseUrl: env.DATABASE_URL,
     redisUrl: env.REDIS_URL,
     dataDir: env.TL_DATA_DIR,
@@ -171,6 +178,7 @@ function describeConfig(env: z.output<typeof environment>): Config {
     maxOutputBytes: env.TL_MAX_OUTPUT_BYTES,
     engines: env.TL_ENGINES,
     workerEngines: env.TL_WORKER_ENGINES,
+    workerRemoteEngines: env.TL_WORKER_REMOTE_ENGINES,
     workerConcurrency: env.TL_WORKER_CONCURRENCY,
     threads: env.TL_THREADS ?? availableParallelism(),
     leaseMs: env.TL_LEASE_SECONDS,
@@ -204,7 +212,19 @@ function checkOrigin(item: string): string | null {
 }
 
 function checkEngineId(item: string): string | null {
-  return engineIdPattern.test(item)
+  const id = item.startsWith("remote:") ? item.slice("remote:".length) : item;
+  return engineIdPattern.test(id) || item === "remote:*"
     ? null
-    : `must list engine ids separated by commas, not ${quoted(item)}; or leave it out for all.`;
+    : `must list engine ids separated by commas (remote:<id> or remote:* for remote ones), not ${quoted(item)}; or leave it out for all.`;
+}
+
+/** What services of remote engines are told, to complete what they were given. */
+function readPublicUrl(value: string): { value: string } | { wrong: string } {
+  const url = URL.parse(value);
+  const isPlain = url !== null && !url.username && !url.password && !url.search && !url.hash;
+  if (isPlain && /^https?:$/.test(url.protocol)) return { value: url.href.replace(/\/+$/, "") };
+  return {
+    wrong:
+      "must be the address of the API such as https://engine.example.com, without user and query.",
+  };
 }

@@ -25,7 +25,7 @@ export interface Registration {
   onLost(hear: () => void): void;
   /** Where the heartbeat takes the mark of what is enqueued from. */
   reportEnqueuedThrough(read: () => Date): void;
-  /** Writes which engine versions this worker serves. */
+  /** Writes which engine versions this worker serves: these, and no others any more. */
   serve(engines: ServedEngine[]): Promise<void>;
   /** Says that this worker takes nothing new. */
   setDraining(): Promise<void>;
@@ -91,9 +91,12 @@ export async function registerProcess(
   }
 
   async function writeServed(): Promise<void> {
-    if (served.length === 0) return;
     await db.pool.query(
-      `INSERT INTO process_engines (process_id, engine_id, version, slots)
+      `WITH gone AS (
+         DELETE FROM process_engines s WHERE s.process_id = $1
+           AND NOT EXISTS (SELECT FROM unnest($2::text[], $3::int[]) AS k(engine_id, version)
+             WHERE k.engine_id = s.engine_id AND k.version = s.version))
+       INSERT INTO process_engines (process_id, engine_id, version, slots)
        SELECT $1, * FROM unnest($2::text[], $3::int[], $4::int[])
        ON CONFLICT (engine_id, version, process_id) DO UPDATE SET slots = excluded.slots`,
       [id, ...columnsOf(served)],
