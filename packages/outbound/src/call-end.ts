@@ -9,6 +9,10 @@ type OnEnd = (reason: unknown) => void;
 export class CallEnd {
   readonly #outer: AbortSignal;
   #timer: NodeJS.Timeout | null = null;
+  /** When the timer comes, and when the time is over, by `performance.now()`. */
+  #timerAt = 0;
+  #dueAt = 0;
+  #dueReason: unknown = undefined;
   #controller: AbortController | null = null;
   #onEnd: OnEnd | null = null;
   #over = false;
@@ -41,10 +45,14 @@ export class CallEnd {
 
   /** Ends with `reason` in `ms` milliseconds, in place of what was said before. Infinity: no time. */
   within(ms: number, reason: unknown): void {
+    if (this.#over) return;
+    this.#dueAt = performance.now() + ms;
+    this.#dueReason = reason;
+    // A timer that comes before that looks again; most calls are over by then.
+    if (this.#timer !== null && this.#timerAt <= this.#dueAt) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    if (this.#over || ms === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(() => this.#end(reason), Math.max(0, ms));
+    if (ms !== Number.POSITIVE_INFINITY) this.#startTimer(ms);
   }
 
   /** The one who is told of the end, in place of the one before; null: nobody. */
@@ -85,6 +93,19 @@ export class CallEnd {
     this.#timer = null;
     this.#onEnd = null;
     this.#outer.removeEventListener("abort", this);
+  }
+
+  #startTimer(ms: number): void {
+    this.#timerAt = this.#dueAt;
+    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, ms));
+  }
+
+  #onTimer(): void {
+    this.#timer = null;
+    const left = this.#dueAt - performance.now();
+    // A timer may be early by its own millisecond.
+    if (left < 1) this.#end(this.#dueReason);
+    else if (left !== Number.POSITIVE_INFINITY) this.#startTimer(left);
   }
 
   #end(reason: unknown): void {

@@ -14,7 +14,7 @@ import { waitBeforeRetry } from "./retry-in-attempt.ts";
 import { type Connecting } from "./send-hop.ts";
 import { type CallScope } from "./scope.ts";
 import { readTarget } from "./target.ts";
-import { CallTimeUp, timeoutError } from "./time-up.ts";
+import { CALL_TIME_UP, CallTimeUp, timeoutError } from "./time-up.ts";
 
 /** A connection and where it leads. */
 export interface Route {
@@ -66,14 +66,19 @@ export class HttpCall {
   /** Makes the call through a connection, once `find` has it. */
   async through(
     id: string,
-    find: (id: string) => Promise<Route>,
+    find: (id: string) => Route | Promise<Route>,
     url: string,
   ): Promise<HttpResponse> {
     this.#connectionId = id;
+    const found = find(id);
+    return found instanceof Promise ? this.#onceFound(id, found, url) : this.run(url, found);
+  }
+
+  async #onceFound(id: string, found: Promise<Route>, url: string): Promise<HttpResponse> {
     const end = new CallEnd(this.scope.signal);
     try {
-      end.within(this.timeoutMs, new CallTimeUp());
-      return await this.run(url, await end.race(find(id)));
+      end.within(this.timeoutMs, CALL_TIME_UP);
+      return await this.run(url, await end.race(found));
     } catch (error) {
       if (this.route === null) {
         this.#recordRefusal(error);

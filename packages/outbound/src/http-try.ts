@@ -27,14 +27,16 @@ import { BodyTooLarge } from "./response-bytes.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { isIdempotent, isRetryableStatus } from "./retry-safety.ts";
 import { sendHop } from "./send-hop.ts";
-import { CallTimeUp, timeoutError } from "./time-up.ts";
+import {
+  CALL_TIME_UP,
+  CallTimeUp,
+  FIRST_BYTE_TIME_UP,
+  timeoutError,
+  TRY_TIME_UP,
+} from "./time-up.ts";
 
 /** What a coding may add to a body that is as large as the cap allows. */
 const CODING_OVERHEAD_BYTES = 4096;
-
-const CALL_TIME_UP = new CallTimeUp("call");
-const TRY_TIME_UP = new CallTimeUp("try");
-const FIRST_BYTE_TIME_UP = new CallTimeUp("first byte");
 
 type Headers = Readonly<Record<string, string>>;
 

@@ -5,11 +5,16 @@ export class CallTimeUp extends Error {
   override name = "CallTimeUp";
   readonly what: "call" | "try" | "first byte";
 
-  constructor(what: CallTimeUp["what"] = "call") {
+  constructor(what: CallTimeUp["what"]) {
     super("time is up");
     this.what = what;
   }
 }
+
+// Shared by all calls: a stack says nothing of a timer, and costs more than most of a call.
+export const CALL_TIME_UP = new CallTimeUp("call");
+export const TRY_TIME_UP = new CallTimeUp("try");
+export const FIRST_BYTE_TIME_UP = new CallTimeUp("first byte");
 
 /** The error of a call that ran out of `ms` milliseconds, in this package's words. */
 export function timeoutError(
