@@ -1,5 +1,14 @@
 /** What processes tell one another. `settled`: ids, comma-separated; the others say that something changed. */
-export const channels = ["settled", "cancel", "keys", "catalogue", "connections", "breakers", "places", "tokens"] as const;
+export const channels = [
+  "settled",
+  "cancel",
+  "keys",
+  "catalogue",
+  "connections",
+  "breakers",
+  "places",
+  "tokens",
+] as const;
 export type Channel = (typeof channels)[number];
 
 /**
