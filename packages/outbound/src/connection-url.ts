@@ -52,7 +52,9 @@ export function connectionUrls(connection: Connection): ConnectionUrls {
     origin,
     target(url) {
       const absolute = typeof url !== "string" || ABSOLUTE.test(url);
-      const target = readTarget(absolute ? url : origin + joined(root, url), base);
+      // No path at all is the base URL as it was written: a webhook endpoint's has its slash and its query.
+      const path = url === "" ? base.pathname + base.search : joined(root, url);
+      const target = readTarget(absolute ? url : origin + path, base);
       if (target.url.origin !== origin || below(root, target) === null) {
         throw refused("takes no address that is not below its base URL: give a path");
       }
@@ -70,7 +72,7 @@ export function connectionUrls(connection: Connection): ConnectionUrls {
 }
 
 function joined(root: string, path: string): string {
-  if (path === "" || path.startsWith("?") || path.startsWith("#")) return (root || "/") + path;
+  if (path.startsWith("?") || path.startsWith("#")) return (root || "/") + path;
   return `${root}/${/^[/\\]/.test(path) ? path.slice(1) : path}`;
 }
 
