@@ -31,6 +31,7 @@ const arrows: Record<string, Record<string, "all" | "types">> = {
     "packages/contract": "all",
     "packages/shared": "all",
     "packages/engine-kit": "all",
+    "packages/outbound": "all",
     engines: "all",
     "apps/local": "all",
     "apps/api": "all",
