@@ -1,4 +1,5 @@
 import fc, { type Arbitrary } from "fast-check";
+import { connectionValues } from "./connection-values.ts";
 import type { Operation, Parameter } from "./operations.ts";
 import { timesFrom, valuesOf, type SchemaReader } from "./schema-values.ts";
 import type { WireRequest } from "./wire-request.ts";
@@ -9,7 +10,7 @@ export function goodRequests(world: World, operation: Operation): Arbitrary<Wire
   // The one that takes any input comes most often.
   const engines = [...world.inputs.keys()];
   return fc.constantFrom(...engines, "echo", "echo", "echo").chain((engine) => {
-    const reader = readerFor(world, engine);
+    const reader = readerFor(world, engine, operation);
     const given = (parameter: Parameter): Arbitrary<string | undefined> => {
       const values =
         parameterValues(world, engine, operation, parameter) ??
@@ -67,7 +68,11 @@ function bodiesOf({ body }: Operation, reader: SchemaReader): Arbitrary<Buffer |
 }
 
 /** Values that fit each other: an engine's own input, durations below its ceilings, times near now. */
-function readerFor({ document, inputs, startedAt }: World, engine: string): SchemaReader {
+function readerFor(
+  { document, inputs, startedAt }: World,
+  engine: string,
+  operation: Operation,
+): SchemaReader {
   const reader: SchemaReader = {
     resolve: (schema) => document.resolve(schema),
     named(name) {
@@ -88,25 +93,14 @@ function readerFor({ document, inputs, startedAt }: World, engine: string): Sche
           return fc.constantFrom("1m", "1ms", "900ms", "30s", "1h");
         case "overlap":
           return fc.constantFrom("0s", "1ms", "1h", "7d");
-        // Nothing is to leave the machine: the door refuses these.
-        case "base_url":
-          return fc.constantFrom(
-            "https://127.0.0.1:9/v2",
-            "http://localhost",
-            "grpcs://127.0.0.1:9",
-            "wss://127.0.0.1:9/feed",
-            "smtps://127.0.0.1",
-          );
         case "url":
           return fc.constantFrom("https://127.0.0.1:9/hook", "http://localhost/hook");
         case "callback":
           return fc.constant({ url: "https://127.0.0.1:9/hook" });
-        case "token_url":
-          return fc.constant("https://127.0.0.1:9/token");
         case "expires_at":
           return fc.oneof(fc.constant(null), timesFrom(startedAt));
         default:
-          return undefined;
+          return connectionValues(operation.id, name);
       }
     },
   };

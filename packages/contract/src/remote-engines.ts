@@ -46,7 +46,7 @@ export const remotePolicySchema = z
 export type RemotePolicy = z.infer<typeof remotePolicySchema>;
 
 /** Below the connection's base URL; a query is allowed, a way up or to another host is not. */
-const pathPattern = /^\/(?!\/)[!-~]{0,1999}$/;
+const pathPattern = /^\/([!-.0-~][!-~]{0,1998})?$/;
 const path = z
   .string()
   .regex(pathPattern, "must begin with one / and have visible ASCII characters only")
