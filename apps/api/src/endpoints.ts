@@ -41,6 +41,7 @@ import { resendOutboundCall } from "./routes/resend-outbound-call.ts";
 import { revokeKey } from "./routes/revoke-key.ts";
 import { rotateCallbackSecret } from "./routes/rotate-callback-secret.ts";
 import { rotateWebhookSecret } from "./routes/rotate-webhook-secret.ts";
+import { resetCircuit } from "./routes/reset-circuit.ts";
 import { testConnection } from "./routes/test-connection.ts";
 import { testWebhookEndpoint } from "./routes/test-webhook-endpoint.ts";
 import { unregisterEngine } from "./routes/unregister-engine.ts";
@@ -88,6 +89,7 @@ export const endpoints: readonly Endpoint[] = [
   changeConnection,
   deleteConnection,
   testConnection,
+  resetCircuit,
   openapiJson,
   docsPage,
   docsAsset,

@@ -244,6 +244,19 @@ test("list, show, delete", async () => {
   expect((await tl(["connections", "delete", "crm"])).stdout).toContain("Deleted crm");
 });
 
+test("a circuit is closed by hand", async () => {
+  const reset = { circuit: { state: "closed" }, released: 7 };
+  api.on("POST /api/v1/connections/crm/reset-circuit", { status: 200, json: reset });
+  const { code, stdout } = await tl(["connections", "reset-circuit", "crm"]);
+  expect([code, stdout]).toEqual([
+    0,
+    expect.stringContaining("crm is closed; 7 executions waited for it"),
+  ]);
+  expect(JSON.parse((await tl(["connections", "reset-circuit", "crm", "--json"])).stdout)).toEqual(
+    reset,
+  );
+});
+
 test("a test says how it was answered, by its exit code too", async () => {
   const good = { ok: true, status: 200, duration_ms: 12.3, error: null, execution_id: "e" };
   api.on("POST /api/v1/connections/crm/test", { status: 200, json: good });

@@ -131,7 +131,7 @@ test("engines, one engine, their state and figures", async () => {
   expect(api.requests.at(-1)?.query).toEqual({ engine: "a,b" });
 });
 
-test("connections: create, list, get, change, test, delete", async () => {
+test("connections: create, list, get, change, test, reset, delete", async () => {
   const crm = { id: "crm", kind: "http" };
   const path = "/api/v1/connections";
   const tested = { ok: true, status: 200, duration_ms: 3, error: null, execution_id: "e" };
@@ -140,6 +140,7 @@ test("connections: create, list, get, change, test, delete", async () => {
   api.on(`GET ${path}/crm`, { status: 200, json: crm });
   api.on(`PATCH ${path}/crm`, { status: 200, json: { ...crm, is_active: false } });
   api.on(`POST ${path}/crm/test`, { status: 200, json: tested });
+  api.on(`POST ${path}/crm/reset-circuit`, { status: 200, json: { released: 3 } });
   api.on(`DELETE ${path}/crm`, { status: 204 });
   const wanted = { id: "crm", kind: "http", base_url: "https://x" } as const;
   expect(await client.connections.create(wanted)).toEqual(crm);
@@ -147,6 +148,7 @@ test("connections: create, list, get, change, test, delete", async () => {
   expect(await client.connections.get("crm")).toEqual(crm);
   expect((await client.connections.change("crm", { is_active: false })).is_active).toBe(false);
   expect(await client.connections.test("crm", { path: "/health" })).toEqual(tested);
+  expect(await client.connections.resetCircuit("crm")).toEqual({ released: 3 });
   expect(await client.connections.delete("crm")).toBeUndefined();
   expect(api.requests.map((r) => r.json)).toEqual([
     wanted,
@@ -154,6 +156,7 @@ test("connections: create, list, get, change, test, delete", async () => {
     undefined,
     { is_active: false },
     { path: "/health" },
+    undefined,
     undefined,
   ]);
 });

@@ -12,6 +12,7 @@ export type {
   OutboundCallPages,
   OutboundCallsClient,
 } from "./outbound-calls.ts";
+export type { RemoteEnginesClient } from "./remote-engines.ts";
 export type { RetryOptions } from "./retry.ts";
 export {
   isDescribed,
@@ -35,9 +36,12 @@ export {
 export type {
   Attempt,
   ChangeConnectionBody,
+  ChangeEngine,
   ChangeKey,
   Connection,
   ConnectionTestResult,
+  ConnectionDetail,
+  CircuitReset,
   CreateConnectionBody,
   CreateKey,
   EngineDetail,
@@ -53,6 +57,7 @@ export type {
   Priority,
   Problem,
   ProblemCode,
+  RegisterEngine,
   Tombstone,
   WaitReason,
 } from "./wire.ts";

@@ -13,4 +13,5 @@ export * from "./connection-target.ts";
 export { judgeHeaderName } from "./connection-header.ts";
 export * from "./connection-auth.ts";
 export * from "./connections.ts";
+export * from "./connection-circuit.ts";
 export * from "./health.ts";

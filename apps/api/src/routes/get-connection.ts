@@ -1,5 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
-import { connectionSchema } from "@tl-engine/contract";
+import { connectionDetailSchema } from "@tl-engine/contract";
+import { describeCircuit } from "@tl-engine/shared/breakers/describe-circuit.ts";
 import { getConnection as get } from "@tl-engine/shared/connections/get-connection.ts";
 import { connectionIdOfPath } from "../connection-id.ts";
 import type { Endpoint } from "../endpoint.ts";
@@ -17,7 +18,7 @@ export const getConnection: Endpoint = {
     security: planeCredential,
     request: { params: connectionIdParameter },
     responses: {
-      200: json("The connection, without its secrets", connectionSchema),
+      200: json("The connection, without its secrets, and its circuit", connectionDetailSchema),
       ...problemsOf("connection_not_found"),
     },
   }),
@@ -25,6 +26,8 @@ export const getConnection: Endpoint = {
   async handle(c, { db }) {
     const connection = await get(db, connectionIdOfPath(c));
     readQuery(c, []);
-    return c.json(connection);
+    const circuit =
+      connection.breaker === null ? null : await describeCircuit(db.pool, connection.id);
+    return c.json({ ...connection, circuit });
   },
 };

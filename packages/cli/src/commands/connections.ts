@@ -102,6 +102,17 @@ export function addConnectionsCommand(program: Command, cli: Cli): void {
       terminal.write(json ? JSON.stringify(result) : showResult(id, result, terminal));
       if (!result.ok) cli.setExitCode(exitCodes.failed);
     });
+
+  connections
+    .command("reset-circuit")
+    .description("Close its circuit: calls go through at once, and what is parked for it starts.")
+    .argument("<id>", "the connection's id")
+    .action(async (id: string, _: unknown, command: Command) => {
+      const { json } = command.optsWithGlobals<GlobalOptions>();
+      const reset = await api().resetCircuit(id, { signal });
+      const text = `The circuit of ${printable(id)} is ${reset.circuit.state}; ${reset.released} executions waited for it.`;
+      terminal.write(json ? JSON.stringify(reset) : text);
+    });
 }
 
 function tell(

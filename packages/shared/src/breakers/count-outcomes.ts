@@ -17,8 +17,8 @@ export interface Outcomes {
 }
 
 /** Into how many parts a window is divided: what is older than the oldest of them counts no more. */
-const parts = 10;
-export const noCounts = `'{${Array.from({ length: parts }, () => 0).join()}}'::bigint[]`;
+export const windowParts = 10;
+export const noCounts = `'{${Array.from({ length: windowParts }, () => 0).join()}}'::bigint[]`;
 
 const sum = (counts: string): string => `(SELECT sum(n) FROM unnest(${counts}) AS n)`;
 
@@ -36,14 +36,14 @@ UPDATE connection_breakers b SET
    FROM (
      SELECT c.*, ${sum("c.failures")} >= r.least AND ${sum("c.failures")} >= r.ratio * ${sum("c.calls")} AS opens
      FROM (
-       SELECT m.part, ARRAY[m.calls[1] + r.successes + r.failed] || m.calls[2:${parts}] AS calls,
-         ARRAY[m.failures[1] + r.failed] || m.failures[2:${parts}] AS failures
+       SELECT m.part, ARRAY[m.calls[1] + r.successes + r.failed] || m.calls[2:${windowParts}] AS calls,
+         ARRAY[m.failures[1] + r.failed] || m.failures[2:${windowParts}] AS failures
        FROM (
-         SELECT p.part, (p.passed || b.calls)[1:${parts}] AS calls, (p.passed || b.failures)[1:${parts}] AS failures
+         SELECT p.part, (p.passed || b.calls)[1:${windowParts}] AS calls, (p.passed || b.failures)[1:${windowParts}] AS failures
          FROM (
            SELECT CASE WHEN b.part_ms = r.part_ms THEN greatest(b.part, q.part) ELSE q.part END AS part,
              array_fill(0::bigint, ARRAY[CASE WHEN b.part_ms = r.part_ms
-               THEN greatest(0, least(${parts}, q.part - b.part))::int ELSE ${parts} END]) AS passed
+               THEN greatest(0, least(${windowParts}, q.part - b.part))::int ELSE ${windowParts} END]) AS passed
            FROM (SELECT floor(extract(epoch FROM now()) * 1000 / r.part_ms)::bigint AS part) AS q
          ) AS p
        ) AS m
@@ -71,7 +71,7 @@ export async function countOutcomes(
       outcomes.map(({ generation }) => generation),
       outcomes.map(({ successes }) => successes),
       outcomes.map(({ failures }) => failures),
-      outcomes.map(({ connection: { breaker } }) => breaker.windowMs / parts),
+      outcomes.map(({ connection: { breaker } }) => breaker.windowMs / windowParts),
       outcomes.map(({ connection: { breaker } }) => breaker.failures),
       outcomes.map(({ connection: { breaker } }) => breaker.ratio),
       outcomes.map(({ connection: { breaker } }) => breaker.openMs),
