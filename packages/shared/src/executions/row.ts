@@ -95,4 +95,3 @@ const attempts = `coalesce(e.earlier_attempts, '[]') || CASE
   THEN jsonb_build_array(jsonb_build_object('attempt', e.attempt, 'dispatch', e.dispatch, 'worker_id', e.worker_id,
     'started_at', e.attempt_started_at, 'finished_at', CASE WHEN e.finished_at IS NULL THEN NULL ELSE e.attempt_ended_at END,
     'outcome', e.status, 'error', e.error)) ELSE '[]' END`;
-
