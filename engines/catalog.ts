@@ -10,5 +10,6 @@ export const builtInEngineModules: readonly string[] = [
   "./http-request/engine.ts",
   "./transform-jsonata/engine.ts",
   "./validate-json-schema/engine.ts",
+  "./webhook-deliver/engine.ts",
   "./websocket-exchange/engine.ts",
 ].map((module) => new URL(module, import.meta.url).href);

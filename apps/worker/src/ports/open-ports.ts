@@ -1,16 +1,19 @@
 import type { CallLog } from "@tl-engine/outbound";
 import { ParkedError } from "@tl-engine/outbound/errors";
 import { createTokenFetcher } from "@tl-engine/outbound/fetch-token";
+import { readEndpointConnection } from "@tl-engine/shared/callbacks/endpoint-connection.ts";
 import { createAdmission, type SharedAdmission } from "@tl-engine/shared/connections/admission.ts";
 import { createTokens } from "@tl-engine/shared/connections/oauth-tokens.ts";
 import { readConnection } from "@tl-engine/shared/connections/read-connection.ts";
 import type { Database } from "@tl-engine/shared/db/database.ts";
 import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts";
+import { demandSecretBox } from "@tl-engine/shared/secrets/open-secret-box.ts";
 import type { SecretBox } from "@tl-engine/shared/secrets/secret-box.ts";
 import type { Signals } from "@tl-engine/shared/signals/signals.ts";
 import { createAnswerPorts, type AnswerPorts } from "./answer-ports.ts";
 import { createConnectionSource } from "./connection-source.ts";
 import type { MainDoor } from "./main-door.ts";
+import { withWebhookEndpoints } from "./with-webhook-endpoints.ts";
 
 export interface OpenPortsOptions {
   pool: Database["pool"];
@@ -53,11 +56,20 @@ export function openPorts(options: OpenPortsOptions): OpenPorts {
     fetchToken: createTokenFetcher(door.forConnections, options.callLog),
     onError,
   });
-  const connections = createConnectionSource({
-    read: (id) => untilAvailable(() => readConnection(pool, id), { onError }),
-    box,
-    onError,
-  });
+  const connections = withWebhookEndpoints(
+    createConnectionSource({
+      read: (id) => untilAvailable(() => readConnection(pool, id), { onError }),
+      box,
+      onError,
+    }),
+    {
+      read: (callerId, id) =>
+        untilAvailable(() => readEndpointConnection(pool, demandSecretBox(box), callerId, id), {
+          onError,
+        }),
+      onError,
+    },
+  );
   const ports = createAnswerPorts({ connections, admission, tokens, onError });
   signals.subscribe("connections", (id) => ports.changed(id));
   return {
