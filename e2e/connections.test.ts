@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from "vit
 import { freshDatabase, freshRedis, hasRedis, type FreshDatabase } from "../test/services.ts";
 import { startDeployment, type Deployment } from "./support/deployment.ts";
 import { eventually } from "./support/eventually.ts";
+import { request } from "./support/request.ts";
 
 /** What must be in no log. */
 const secrets = ["b34rer-s3cret-1", "b34rer-s3cret-2", "cl13nt-s3cret", "acc3ss-t0ken"];
@@ -228,9 +229,19 @@ test("a long Retry-After frees the slot until then, with the attempt untouched",
     wait: { reason: "retry_after", blocked_by: "connection:crm" },
   });
   expect(Date.parse(execution.wait?.until ?? "")).toBeGreaterThan(Date.now() + 3_000_000);
-  const said = deployment.workers.map((worker) => worker.text()).join("\n");
-  expect(said).toMatch(new RegExp(`"execution_id":"${id}".*"msg":"attempt parked"`));
-  await plane.cancel(id);
+  // Both follow the record.
+  await eventually("it is logged and counted as parked", async () => {
+    const said = deployment.workers.map((worker) => worker.text()).join("\n");
+    const figures = await Promise.all(
+      deployment.workers.map(({ metricsUrl }) => request(`${metricsUrl}/metrics`)),
+    );
+    const isCounted = figures.some(({ text }) =>
+      /^tl_attempts_total\{.*engine="crm.contact",outcome="parked".*\} [1-9]/m.test(text),
+    );
+    const isLogged = new RegExp(`"execution_id":"${id}".*"msg":"attempt parked"`).test(said);
+    return isLogged && isCounted ? true : null;
+  });
+  expect(await plane.cancel(id)).toMatchObject({ status: "canceled", attempt: 0 });
 });
 
 test("tokens are fetched once for all that call", async () => {

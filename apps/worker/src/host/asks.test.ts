@@ -325,6 +325,18 @@ describe.each(places)("in a host%s", (place) => {
     expect(await failureOf(long)).toMatchObject({ code: "outbound_refused", detail: "no longer" });
   });
 
+  test("a call that is tried again and again ends with it, too", async () => {
+    connection = {
+      ...connection,
+      retry: { maxRetries: 1_000_000, initialMs: 1, maxMs: 1, maxRetryAfterMs: 60_000 },
+    };
+    const long = run(engine, { connection: "crm", path: "/500" });
+    await untilAsked("called crm failure", 10);
+    ports.connection = () => Promise.reject(new OutboundRefusedError("no longer"));
+    tell({ kind: "connection_changed", connection: "crm" });
+    expect(await failureOf(long)).toMatchObject({ code: "outbound_refused", detail: "no longer" });
+  });
+
   test("tokens are the worker's", async () => {
     connection = { ...connection, auth: oauth };
     await outputOf(run(engine, { connection: "crm" }));
