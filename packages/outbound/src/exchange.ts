@@ -158,7 +158,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-function plainHeaders(head: Readonly<Record<string, string | string[] | undefined>>) {
+function plainHeaders(
+  head: Readonly<Record<string, string | string[] | undefined>>,
+): Record<string, string> {
+  if (isPlain(head)) return head;
   const headers: Record<string, string> = {};
   for (const name of Object.keys(head)) {
     const value = head[name];
@@ -167,4 +170,14 @@ function plainHeaders(head: Readonly<Record<string, string | string[] | undefine
     headers[name] = Array.isArray(value) ? value.join(name === "set-cookie" ? "\n" : ", ") : value;
   }
   return headers;
+}
+
+/** Whether every header came once, as in most answers: undici made the object for this answer alone. */
+function isPlain(
+  head: Readonly<Record<string, string | string[] | undefined>>,
+): head is Record<string, string> {
+  for (const name in head) {
+    if (typeof head[name] !== "string" || name === "__proto__") return false;
+  }
+  return true;
 }

@@ -78,7 +78,7 @@ export class HttpCall {
     const end = new CallEnd(this.scope.signal);
     try {
       end.within(this.timeoutMs, CALL_TIME_UP);
-      return await this.run(url, await end.race(found));
+      return await this.run(url, await end.race(found), end);
     } catch (error) {
       if (this.route === null) {
         this.#recordRefusal(error);
@@ -93,19 +93,25 @@ export class HttpCall {
   }
 
   /** Makes the call: one try, and those that follow from the connection's policy. */
-  async run(url: string, route: Route | null): Promise<HttpResponse> {
+  async run(
+    url: string,
+    route: Route | null,
+    end = new CallEnd(this.scope.signal),
+  ): Promise<HttpResponse> {
     this.route = route;
-    const first = this.recordingRefusal(() => this.#firstHop(url));
+    const first = this.#begin(url, end);
     const policy = route?.connection.retry ?? null;
     let stale: string | null = null;
+    let ofTry = end;
     for (let number = 1, retries = 0; ; number++) {
-      const current: HttpTry = new HttpTry(this, first, number, stale);
+      const current: HttpTry = new HttpTry(this, first, number, stale, ofTry);
       try {
         return await current.run();
       } catch (error) {
         // Once, and not one of the retries: the token was out of date, and the other side did nothing.
         if (stale === null && current.refusedToken !== null) {
           stale = current.refusedToken;
+          ofTry = new CallEnd(this.scope.signal);
           continue;
         }
         const wait = waitBeforeRetry({
@@ -118,7 +124,17 @@ export class HttpCall {
         });
         retries++;
         await this.#pause(wait);
+        ofTry = new CallEnd(this.scope.signal);
       }
+    }
+  }
+
+  #begin(url: string, end: CallEnd): Hop {
+    try {
+      return this.recordingRefusal(() => this.#firstHop(url));
+    } catch (error) {
+      end.stop();
+      throw error;
     }
   }
 

@@ -1,6 +1,6 @@
 import { authorize, authorizeNow, type AuthorizedRequest } from "./auth/authorize.ts";
 import { isAccepted } from "./accept-status.ts";
-import { CallEnd } from "./call-end.ts";
+import { type CallEnd } from "./call-end.ts";
 import { callError, describeHop, isBodyError } from "./call-errors.ts";
 import { codingsOf, decodeBody } from "./content-coding.ts";
 import { ConnectionFailedError, OutboundError, TimeoutError, UpstreamError } from "./errors.ts";
@@ -69,14 +69,14 @@ export class HttpTry implements ExchangeWatcher {
 
   /**
    * @param stale the access token that was refused in the try before
-   * @throws the reason of the scope's signal
+   * @param end of this try; it is stopped with it
    */
-  constructor(call: HttpCall, first: Hop, number: number, stale: string | null) {
+  constructor(call: HttpCall, first: Hop, number: number, stale: string | null, end: CallEnd) {
     this.#call = call;
     this.#hop = first;
     this.#number = number;
     this.#stale = stale;
-    this.#end = new CallEnd(call.scope.signal);
+    this.#end = end;
   }
 
   async run(): Promise<HttpResponse> {
@@ -140,8 +140,10 @@ export class HttpTry implements ExchangeWatcher {
     const { scope, route } = this.#call;
     if (route === null) throw new Error("a plain address needs no place");
     let asked: Admitted | Promise<Admitted> | null = null;
+    // A call without a time of its own ends its wait with its execution, and needs no signal of its own.
+    const ownTime = this.#call.timeoutMs !== Number.POSITIVE_INFINITY;
     try {
-      asked = scope.admission.enter(route.connection, this.#end.signal);
+      asked = scope.admission.enter(route.connection, ownTime ? this.#end.signal : scope.signal);
       return asked instanceof Promise ? await this.#end.race(asked) : asked;
     } catch (thrown) {
       // A place that comes too late is given back at once.
