@@ -163,7 +163,8 @@ beforeAll(async () => {
     expect((await ask(`/connections/${id}`, { method: "PATCH", json: rest })).status).toBe(422);
     const json = { description: "d", auth, tls };
     expect((await ask(`/connections/${id}`, { method: "PATCH", json })).status).toBe(200);
-    await ask(`/connections/${id}/test`, { method: "POST" });
+    const tested = await ask(`/connections/${id}/test`, { method: "POST" });
+    expect([200, 422]).toContain(tested.status);
     await ask(`/connections/${id}/test`, { json: { path: "/bad" } });
   }
   secrets["basic header"] = btoa(`me:${secrets["basic"]}`);

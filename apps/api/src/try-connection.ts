@@ -42,7 +42,12 @@ export async function tryConnection(
     method: kind === "http" ? harmlessMethod(connection) : undefined,
     path,
   };
-  const engine = await deps.catalogue.resolve(connectionTestEngine);
+  let engine = await deps.catalogue.resolve(connectionTestEngine);
+  if (engine?.live === false) {
+    // A worker that has begun since the catalogue was read is in time.
+    await deps.catalogue.refresh();
+    engine = await deps.catalogue.resolve(connectionTestEngine);
+  }
   if (engine === null || !engine.live) {
     throw unavailable(
       `No worker that is alive serves the engine ${connectionTestEngine}, which makes the call; start one`,

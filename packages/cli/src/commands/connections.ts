@@ -132,7 +132,7 @@ function showResult(id: string, result: ConnectionTestResult, { paint }: Termina
   const why = error === null ? "" : printable(`${error.code}: ${error.detail}`);
   return [
     `${paint("red", "failed")}  ${printable(id)}${time}: ${why}`,
-    paint("dim", `its call is on record: tl status ${execution} --include calls`),
+    paint("dim", `its call is on record: tl calls ${execution}`),
   ].join("\n");
 }
 
