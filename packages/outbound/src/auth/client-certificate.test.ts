@@ -3,13 +3,22 @@ import { createServer } from "node:https";
 import { type TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ServerCredentials, type sendUnaryData } from "@grpc/grpc-js";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { WebSocketServer } from "ws";
 
+import { parseAllowList } from "../allow-list.ts";
+
+import { OutboundError } from "../errors.ts";
+import { createOutbound } from "../outbound.ts";
 import { openSocket } from "../open-socket.ts";
 import { type ConnectionTls } from "../ports.ts";
 import { readTarget } from "../target.ts";
+import { startGrpc } from "../test-support/grpc-server.ts";
 import { startServer, type LoopbackServer } from "../test-support/loopback-server.ts";
 import { selfSigned } from "../test-support/self-signed-certificate.ts";
+import { testConnection } from "../test-support/test-connection.ts";
+import { createTestScope } from "../test-support/test-scope.ts";
 import { tlsOfConnection } from "./tls-of-connection.ts";
 
 const site = selfSigned(["partner.test"]);
@@ -98,6 +107,62 @@ describe("a private authority", () => {
     expect(stdout).toMatch(/its certificate is not accepted/);
     // Node's own words for it show that the switch was on.
     expect(stderr).toMatch(/NODE_TLS_REJECT_UNAUTHORIZED/);
+  });
+});
+
+describe.each(["websocket", "grpc"] as const)("a connection of kind %s", (kind) => {
+  const server = selfSigned(["127.0.0.1"]);
+  const mutual = { key: server.key, cert: server.cert, ca: ours.cert };
+  const closing: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const close of closing.splice(0).toReversed()) await close();
+  });
+
+  async function callThrough(tls: Partial<ConnectionTls>): Promise<unknown> {
+    const { host } = kind === "grpc" ? await serveGrpc() : await serveWebSocket();
+    const connection = testConnection({
+      kind,
+      baseUrl: `${kind === "grpc" ? "grpcs" : "wss"}://${host}`,
+      tls: { ca: server.cert, certificate: ours.cert, privateKey: ours.key, ...tls },
+    });
+    const outbound = createOutbound({ allow: parseAllowList(host) });
+    closing.push(() => outbound.close());
+    const scope = createTestScope({ connections: { connection: async () => connection } });
+    return kind === "grpc"
+      ? outbound.grpc(scope, "crm").call("shop.v1.Inventory/GetItem", {})
+      : outbound.websocket(scope, "crm").exchange("/", { count: 1 });
+  }
+
+  async function serveGrpc() {
+    const { ca, cert, key } = mutual;
+    const pair = { private_key: Buffer.from(key), cert_chain: Buffer.from(cert) };
+    const started = await startGrpc(
+      { GetItem: (_call: unknown, answer: sendUnaryData<unknown>) => answer(null, {}) },
+      { credentials: ServerCredentials.createSsl(Buffer.from(ca), [pair], true) },
+    );
+    closing.push(() => started.close());
+    return started;
+  }
+
+  async function serveWebSocket() {
+    const https = createServer({ ...mutual, requestCert: true, rejectUnauthorized: true });
+    new WebSocketServer({ server: https }).on("connection", (socket) => socket.send("hello"));
+    const started = await startServer(https);
+    closing.push(() => started.close());
+    return started;
+  }
+
+  it("shows its certificate to a server that its own authority vouches for", async () => {
+    expect(await callThrough({})).toMatchObject({ messages: [expect.anything()] });
+  });
+
+  it("is refused without the certificate, and refuses what its authority does not vouch for", async () => {
+    const bare = { certificate: null, privateKey: null };
+    // How the refusal looks is the protocol's: over TLS 1.3 it comes behind the handshake.
+    await expect(callThrough(bare)).rejects.toThrow(OutboundError);
+    for (const ca of [null, stranger.cert]) {
+      await expect(callThrough({ ca })).rejects.toThrow(/certificate is not accepted/);
+    }
   });
 });
 
