@@ -238,6 +238,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     closers.push(() => door.close());
     const { ports, admission, close } = openPorts({
       pool: db.pool,
+      processId: registration.id,
       signals,
       box,
       door,
