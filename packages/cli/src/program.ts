@@ -11,6 +11,7 @@ import { addListCommand } from "./commands/list.ts";
 import { addSecretsCommand } from "./commands/secrets.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addTokenCommand } from "./commands/token.ts";
+import { addWebhooksCommand } from "./commands/webhooks.ts";
 import manifest from "../package.json" with { type: "json" };
 
 /** The commands of `tl`; each adds itself and says its own options. */
@@ -37,6 +38,7 @@ export function createProgram(cli: Cli): Command {
   program.commandsGroup("Engines:");
   addEnginesCommand(program, cli);
   addConnectionsCommand(program, cli);
+  addWebhooksCommand(program, cli);
   program.commandsGroup("Callers:");
   addKeysCommand(program, cli);
   addTokenCommand(program, cli);

@@ -161,6 +161,39 @@ test("connections: create, list, get, change, test, reset, delete", async () => 
   ]);
 });
 
+test("webhooks: endpoints, the callback secret, and what became of callbacks", async () => {
+  const hook = { id: "whe_1", url: "https://x" };
+  const path = "/api/v1/webhook-endpoints";
+  const own = { secret: "whsec_1", previous_secret: null };
+  api.on(`POST ${path}`, { status: 201, json: { ...hook, secret: "whsec_0" } });
+  api.on(`GET ${path}`, { status: 200, json: { webhook_endpoints: [hook], next_cursor: null } });
+  api.on(`GET ${path}/whe_1`, { status: 200, json: hook });
+  api.on(`PATCH ${path}/whe_1`, { status: 200, json: { ...hook, is_active: false } });
+  api.on(`POST ${path}/whe_1/enable`, { status: 200, json: hook });
+  api.on(`POST ${path}/whe_1/rotate-secret`, { status: 201, json: { ...hook, secret: "whsec_2" } });
+  api.on(`POST ${path}/whe_1/test`, { status: 200, json: { id: "d", status: "delivered" } });
+  api.on(`DELETE ${path}/whe_1`, { status: 204 });
+  api.on("GET /api/v1/callback-secret", { status: 200, json: own });
+  api.on("POST /api/v1/callback-secret/rotate", { status: 201, json: own });
+  api.on("GET /api/v1/executions/e/callbacks", { status: 200, json: { callbacks: [{ id: "d" }] } });
+  api.on("POST /api/v1/executions/e/callbacks/d/resend", { status: 202, json: { id: "d" } });
+  const { webhooks } = client;
+  expect((await webhooks.create({ url: "https://x" })).secret).toBe("whsec_0");
+  expect(await webhooks.list()).toEqual([hook]);
+  expect(await webhooks.get("whe_1")).toEqual(hook);
+  expect((await webhooks.change("whe_1", { is_active: false })).is_active).toBe(false);
+  expect(await webhooks.enable("whe_1")).toEqual(hook);
+  expect((await webhooks.rotate("whe_1", { overlap: "1h" })).secret).toBe("whsec_2");
+  expect((await webhooks.test("whe_1")).status).toBe("delivered");
+  expect(await webhooks.delete("whe_1")).toBeUndefined();
+  expect(await webhooks.callbackSecret()).toEqual(own);
+  expect(await webhooks.rotateCallbackSecret()).toEqual(own);
+  expect(await webhooks.callbacksOf("e")).toEqual([{ id: "d" }]);
+  expect(await webhooks.resend("e", "d")).toEqual({ id: "d" });
+  const sent = api.requests.map((r) => r.json).filter((json) => json !== undefined);
+  expect(sent).toEqual([{ url: "https://x" }, { is_active: false }, { overlap: "1h" }, {}, {}]);
+});
+
 describe("keys", () => {
   test("create, list, get, change, revoke, reroll", async () => {
     const key = { id: "k1", name: "billing" };

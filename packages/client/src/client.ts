@@ -8,9 +8,11 @@ import { createOutboundCallsClient, type OutboundCallsClient } from "./outbound-
 import { readAll } from "./pages.ts";
 import { pathOf } from "./path.ts";
 import { readStatus, readStatuses, type ExecutionBatch, type ReadOptions } from "./read-status.ts";
+import { createRemoteEnginesClient, type RemoteEnginesClient } from "./remote-engines.ts";
 import { createHttp, retryPolicy, type RetryOptions } from "./retry.ts";
 import { run, type RunOptions } from "./run.ts";
 import { waitUntilDone, type WaitOptions } from "./wait-until-done.ts";
+import { createWebhooksClient, type WebhooksClient } from "./webhooks.ts";
 import type { EngineDetail, EngineMetrics, EngineStatus, EngineSummary } from "./wire.ts";
 
 export interface ClientOptions extends Credential {
@@ -58,6 +60,8 @@ export interface Client {
   readonly outboundCalls: OutboundCallsClient;
   readonly keys: KeysClient;
   readonly connections: ConnectionsClient;
+  readonly webhooks: WebhooksClient;
+  readonly remoteEngines: RemoteEnginesClient;
 }
 
 /**
@@ -123,6 +127,8 @@ export function createClient(options: ClientOptions): Client {
     outboundCalls: createOutboundCallsClient(http),
     keys: createKeysClient(http),
     connections: createConnectionsClient(http),
+    webhooks: createWebhooksClient(http),
+    remoteEngines: createRemoteEnginesClient(http),
   };
 }
 

@@ -12,6 +12,7 @@ export type {
   OutboundCallPages,
   OutboundCallsClient,
 } from "./outbound-calls.ts";
+export type { RotateOptions, WebhooksClient } from "./webhooks.ts";
 export type { RemoteEnginesClient } from "./remote-engines.ts";
 export type { RetryOptions } from "./retry.ts";
 export {
@@ -35,15 +36,20 @@ export {
 } from "./errors.ts";
 export type {
   Attempt,
+  Callback,
+  CallbackDelivery,
+  CallbackSecret,
   ChangeConnectionBody,
   ChangeEngine,
   ChangeKey,
+  ChangeWebhookEndpoint,
   Connection,
   ConnectionTestResult,
   ConnectionDetail,
   CircuitReset,
   CreateConnectionBody,
   CreateKey,
+  CreateWebhookEndpoint,
   EngineDetail,
   EngineMetrics,
   EngineStatus,
@@ -60,4 +66,6 @@ export type {
   RegisterEngine,
   Tombstone,
   WaitReason,
+  WebhookEndpoint,
+  WebhookEndpointWithSecret,
 } from "./wire.ts";

@@ -1,4 +1,4 @@
-import type { Priority, Submit } from "./wire.ts";
+import type { Callback, Priority, Submit } from "./wire.ts";
 
 /** A duration: text as on the wire (`500ms`, `30s`, `15m`, `24h`, `7d`), or whole milliseconds. */
 export type DurationLike = string | number;
@@ -21,6 +21,8 @@ export interface SubmitSettings {
   tags?: readonly string[] | undefined;
   /** Small facts of the caller's own, given back with each status. */
   metadata?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** Who is told of its end: an address (`{ url }`), or a webhook endpoint of the caller's own (`{ endpoint }`). */
+  callback?: Callback | undefined;
 }
 
 /** The body of a submit; what was left out is not in it. */
@@ -36,6 +38,7 @@ export function submitBody(input: unknown, settings: SubmitSettings): Submit {
   return {
     input,
     ...(Object.keys(options).length === 0 ? {} : { options }),
+    ...(settings.callback ? { callback: { ...settings.callback } } : {}),
     ...(settings.tags ? { tags: [...settings.tags] } : {}),
     ...(settings.metadata ? { metadata: { ...settings.metadata } } : {}),
   };

@@ -1,4 +1,10 @@
-import { isDescribed, type Accepted, type Execution, type Priority } from "@tl-engine/client";
+import {
+  isDescribed,
+  type Accepted,
+  type Callback,
+  type Execution,
+  type Priority,
+} from "@tl-engine/client";
 import { priorities } from "@tl-engine/contract";
 import { Option, type Command } from "commander";
 import type { Cli, GlobalOptions } from "../cli.ts";
@@ -27,6 +33,7 @@ interface ExecuteOptions extends GlobalOptions, InputOptions {
   tag?: string[];
   metadata?: [string, string][];
   idempotencyKey?: string;
+  callback?: string;
   plane?: true;
 }
 
@@ -61,11 +68,17 @@ export function addExecuteCommand(program: Command, cli: Cli): void {
     .option("--tag <tag>", "a word to find it by (repeatable)", repeatedOption)
     .option("--metadata <name=value>", "a fact to keep with it (repeatable)", pairOption)
     .option("--idempotency-key <key>", "the same key is the same execution, for 24 h", keyOption)
+    .option("--callback <address>", "tell this URL, or webhook endpoint, of its end")
     .optionsGroup("Other:")
     .option("--plane", "as tl-plane instead of the program")
     .action(async (engine: string, _: unknown, command: Command) => {
       await executeCommand(cli, engine, command.optsWithGlobals<ExecuteOptions>());
     });
+}
+
+/** Endpoints begin with `whe_`; anything else is an address, which the API judges. */
+function callbackOf(address: string): Callback {
+  return address.startsWith("whe_") ? { endpoint: address } : { url: address };
 }
 
 async function executeCommand(cli: Cli, engine: string, options: ExecuteOptions): Promise<void> {
@@ -87,6 +100,7 @@ async function executeCommand(cli: Cli, engine: string, options: ExecuteOptions)
     tags: options.tag,
     metadata: options.metadata && Object.fromEntries(options.metadata),
     idempotencyKey: options.idempotencyKey,
+    callback: options.callback === undefined ? undefined : callbackOf(options.callback),
     wait: hold,
     signal,
   });
