@@ -1,7 +1,7 @@
 import type { Complete } from "@tl-engine/contract";
 import type { Database } from "@tl-engine/shared/db/database.ts";
 import type { EnginePolicy } from "@tl-engine/shared/catalogue/policy.ts";
-import { backoffMs } from "@tl-engine/shared/executions/backoff.ts";
+import { backoffMs, longestDelayMs } from "@tl-engine/shared/executions/backoff.ts";
 import type { FaultHooks } from "@tl-engine/shared/executions/hooks.ts";
 import { createProgressWriter } from "@tl-engine/shared/executions/progress.ts";
 import type { ExecutionRow } from "@tl-engine/shared/executions/row.ts";
@@ -77,6 +77,6 @@ function settlementOf(
   const { detail, code = "engine_error", retryable = true } = completion.error;
   const failure = { code, detail, retryable };
   if (!retryable || attempt >= max_attempts) return { ...base, outcome: "failed", failure };
-  const delayMs = backoffMs(attempt, policy, Math.random());
+  const delayMs = Math.min(longestDelayMs, backoffMs(attempt, policy, Math.random()));
   return { ...base, outcome: "retry", failure, delayMs, reason: "retry_backoff" };
 }

@@ -1,14 +1,15 @@
 import { formatDuration } from "@tl-engine/contract";
 import type { Park } from "@tl-engine/outbound";
-import { backoffMs, type BackoffPolicy } from "@tl-engine/shared/executions/backoff.ts";
+import {
+  backoffMs,
+  longestDelayMs,
+  type BackoffPolicy,
+} from "@tl-engine/shared/executions/backoff.ts";
 import type { StartedExecution } from "@tl-engine/shared/executions/start.ts";
 import type { Settlement } from "@tl-engine/shared/executions/settlement.ts";
 import { maxLosses } from "@tl-engine/shared/executions/state.ts";
 import type { RunFailure } from "./host/protocol.ts";
 import type { Lingering, RunEnd } from "./host/run.ts";
-
-/** An execution waits no longer than this for its next attempt, whatever an engine or another system asks for, ms. */
-const longestDelayMs = 24 * 3_600_000;
 
 /** What has to be written of a run that is over. */
 export type Verdict =

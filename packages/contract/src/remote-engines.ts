@@ -18,6 +18,9 @@ function boundedDuration(maxDays: number) {
   );
 }
 
+const someTime = durationSchema.refine((text) => parseDuration(text) !== 0, {
+  error: "must be from 1ms",
+});
 const timeout = boundedDuration(7);
 const ttl = boundedDuration(30);
 const attempts = z.int().min(1).max(100);
@@ -35,9 +38,9 @@ export const remotePolicySchema = z
     max_attempts: limited(attempts).optional(),
     backoff: z
       .strictObject({
-        initial: boundedDuration(30).optional(),
+        initial: someTime.optional(),
         factor: z.number().min(1).max(100).optional(),
-        max: boundedDuration(30).optional(),
+        max: someTime.optional(),
       })
       .optional(),
     concurrency: z.int().min(1).max(2_147_483_647).nullable().optional(),

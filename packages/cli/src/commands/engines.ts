@@ -2,14 +2,17 @@ import type { EngineDetail, EngineSummary } from "@tl-engine/client";
 import type { Command } from "commander";
 import type { Cli, GlobalOptions } from "../cli.ts";
 import { connect } from "../connect.ts";
+import { addRegisterCommands } from "./register-engines.ts";
 import { formatTable, type Cell } from "../table.ts";
 import { printable, printableJson, type Style, type Terminal } from "../terminal.ts";
 
 export function addEnginesCommand(program: Command, cli: Cli): void {
-  program
+  const engines = program
     .command("engines")
-    .summary("list the engines, or show one")
-    .description("List the engines, or show one with its schemas, defaults and an example.")
+    .summary("list the engines, show one, register remote ones")
+    .description("List the engines, or show one with its schemas, defaults and an example.");
+  addRegisterCommands(engines, cli);
+  engines
     .argument("[id]", "an engine's id, as resize or resize@2")
     .action(async (id: string | undefined, _: unknown, command: Command) => {
       const { json } = command.optsWithGlobals<GlobalOptions>();

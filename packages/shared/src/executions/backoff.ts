@@ -5,6 +5,9 @@ export type BackoffPolicy = Pick<
   "backoff_initial_ms" | "backoff_factor" | "backoff_max_ms"
 >;
 
+/** An execution waits no longer than this for its next attempt, whatever an engine or another system asks for, ms. */
+export const longestDelayMs = 24 * 3_600_000;
+
 /**
  * Wait before the attempt after this one, ms: exponential, with full jitter, so that many do not come back at once.
  * @param random from 0 to 1

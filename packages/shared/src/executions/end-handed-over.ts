@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { Signals } from "../signals/signals.ts";
+import { longestDelayMs } from "./backoff.ts";
 import { executionErrorText } from "./error.ts";
 import { remoteHolder } from "./remote-holder.ts";
 import { maxIdleMs } from "./state.ts";
@@ -22,7 +23,7 @@ const retried = "(o.again AND e.cancel_requested_at IS NULL)";
 // As settle.ts does for a retry: the wait is drawn once for each row.
 const statement = `
 WITH overdue AS MATERIALIZED (
-  SELECT d.id, d.attempt < d.max_attempts AS again, random() * least(coalesce((v.policy ->> 'backoff_max_ms')::float8, 300000),
+  SELECT d.id, d.attempt < d.max_attempts AS again, random() * least(${longestDelayMs}, coalesce((v.policy ->> 'backoff_max_ms')::float8, 300000),
       coalesce((v.policy ->> 'backoff_initial_ms')::float8, 1000)
       * power(coalesce((v.policy ->> 'backoff_factor')::float8, 2), least(100, greatest(0, d.attempt - 1)))) AS delay_ms
   FROM executions d LEFT JOIN engine_versions v ON v.engine_id = d.engine_id AND v.version = d.version
