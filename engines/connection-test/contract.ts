@@ -11,7 +11,10 @@ export const connectionTestContract = defineContract({
       .string()
       .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/)
       .describe("The connection's id"),
-    kind: z.enum(["http", "grpc", "websocket"]).default("http").describe("The connection's"),
+    kind: z
+      .enum(["http", "grpc", "websocket", "smtp"])
+      .default("http")
+      .describe("The connection's"),
     method: z.enum(["GET", "HEAD"]).default("GET"),
     path: z
       .string()
@@ -21,7 +24,11 @@ export const connectionTestContract = defineContract({
       .describe("Below the connection's base URL; left out: the base URL itself"),
   }),
   output: z.object({
-    status: z.int().describe("Of the answer, whatever it is; of gRPC its status code"),
+    status: z
+      .int()
+      .describe(
+        "Of the answer, whatever it is; of gRPC its status code, of SMTP the code of the reply",
+      ),
     duration_ms: z.int(),
   }),
   example: { connection: "crm", path: "/health" },

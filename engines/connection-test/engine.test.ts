@@ -6,7 +6,7 @@ import connectionTest from "./engine.ts";
 const unused = () => {
   throw new Error("not asked for");
 };
-const others: Clients = { http: unused, grpc: unused, websocket: unused };
+const others: Clients = { http: unused, grpc: unused, websocket: unused, smtp: unused };
 
 it("makes one call through the connection that is named, and takes any answer", async () => {
   const asked: [connection: string | undefined, url: string, options: HttpRequestOptions][] = [];

@@ -54,6 +54,15 @@ export async function tryWebSocket(
   });
 }
 
+/** Greets the server and signs in; no mail is sent. */
+export async function trySmtp(
+  { smtp }: Pick<Clients, "smtp">,
+  connection: string,
+): Promise<Answered> {
+  const start = performance.now();
+  return statusOf(start, async () => (await smtp(connection).verify({ timeout, step })).status);
+}
+
 /** An error that carries the other side's status is an answer. */
 async function statusOf(start: number, call: () => Promise<number>): Promise<Answered> {
   let status: number;

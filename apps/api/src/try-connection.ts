@@ -31,11 +31,6 @@ export async function tryConnection(
   { path }: TestConnection,
 ): Promise<ConnectionTestResult> {
   const { kind } = connection;
-  if (kind === "smtp") {
-    throw invalidBody([
-      { pointer: "", detail: `cannot be tried yet: the connection's kind is ${kind}` },
-    ]);
-  }
   const input = {
     connection: connection.id,
     kind,
@@ -127,7 +122,7 @@ function judge(row: ExecutionRow, kind: Connection["kind"], namedPath: boolean):
       status: number;
       duration_ms: number;
     };
-    const wrong = kind === "grpc" ? judgeCode(status) : judgeStatus(status, namedPath);
+    const wrong = kind === "grpc" ? judgeCode(status) : judgeStatus(status, kind, namedPath);
     if (wrong === null) return { ok: true, duration_ms, status, error: null };
     return { ...failed("upstream_error", wrong, status), duration_ms };
   }
@@ -147,9 +142,12 @@ function judge(row: ExecutionRow, kind: Connection["kind"], namedPath: boolean):
 }
 
 /** What an answer says against the connection, or null. Of the base URL alone nobody says that there is anything at it. */
-function judgeStatus(status: number, namedPath: boolean): string | null {
+function judgeStatus(status: number, kind: Connection["kind"], namedPath: boolean): string | null {
   if (status < 400) return null;
   if (status === 401 || status === 403 || status === 407) {
+    return `the other side answered ${status}: it does not take the credentials`;
+  }
+  if (kind === "smtp" && status === 535) {
     return `the other side answered ${status}: it does not take the credentials`;
   }
   if (!namedPath && (status === 404 || status === 405)) return null;

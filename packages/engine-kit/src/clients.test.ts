@@ -1,6 +1,7 @@
 import type * as outbound from "@tl-engine/outbound";
 import { expect, expectTypeOf, test } from "vitest";
 import { type GrpcClient } from "./grpc-client.ts";
+import { type SmtpClient } from "./smtp-client.ts";
 import { type WebSocketClient } from "./websocket-client.ts";
 import {
   type ClientsOf,
@@ -16,6 +17,7 @@ test("clients are what the outbound door gives", () => {
   expectTypeOf<HttpClient>().toEqualTypeOf<outbound.HttpClient>();
   expectTypeOf<GrpcClient>().toEqualTypeOf<outbound.GrpcClient>();
   expectTypeOf<WebSocketClient>().toEqualTypeOf<outbound.WebSocketClient>();
+  expectTypeOf<SmtpClient>().toEqualTypeOf<outbound.SmtpClient>();
 });
 
 test("an engine has the clients that it names, with the connections that it names", () => {

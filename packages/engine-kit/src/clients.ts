@@ -5,6 +5,7 @@
  */
 
 import { type GrpcClient } from "./grpc-client.ts";
+import { type SmtpClient } from "./smtp-client.ts";
 import { type WebSocketClient } from "./websocket-client.ts";
 
 /** Which statuses are a success: all of them, a list of statuses and classes, or a question. */
@@ -21,7 +22,10 @@ export interface HttpRequestOptions {
   /** Sent as application/json. Not together with `body`. */
   readonly json?: unknown;
   readonly body?: string | Uint8Array | undefined;
-  /** For the whole call, redirects and body included: milliseconds or `500ms`, `30s`, `5m`. Default 30 s. */
+  /**
+   * For the whole call, with its redirects, body, retries and waits: milliseconds or `500ms`, `30s`, `5m`. Default 30 s; through
+   * a connection none but what that says of each try.
+   */
   readonly timeout?: number | string | undefined;
   /** Cap on the decompressed body in bytes. Default 5 MiB. */
   readonly maxResponseBytes?: number | undefined;
@@ -29,7 +33,7 @@ export interface HttpRequestOptions {
   readonly redirect?: "follow" | "none" | undefined;
   /** Sent as Idempotency-Key. Default for POST, PUT, PATCH and DELETE: `<execution id>/<step>`. */
   readonly idempotencyKey?: string | undefined;
-  /** Says that the other side does nothing twice, so that a POST or PATCH may be sent again in a later attempt. */
+  /** Says that the other side does nothing twice, so that a POST or PATCH may be sent again, in this attempt or a later one. */
   readonly idempotent?: boolean | undefined;
   /** Names this call within its execution, for the log and the idempotency key. Default: its number. */
   readonly step?: string | undefined;
@@ -57,8 +61,9 @@ export interface HttpResponse {
 
 export interface HttpClient {
   /**
-   * Makes one call. Nothing is retried here: what it throws carries `code`, `retryable` and
-   * `retryAfterMs`, and left alone it makes the worker retry the execution, or not, accordingly.
+   * Makes one call. Through a connection it is tried again as that connection's policy says; to a plain address it is
+   * made once. What it throws carries `code`, `retryable` and `retryAfterMs`, and left alone it makes the worker retry the
+   * execution, park it, or not, accordingly.
    */
   request(url: string, options?: HttpRequestOptions): Promise<HttpResponse>;
 }
@@ -71,9 +76,11 @@ export interface Clients {
   grpc(connection?: string): GrpcClient;
   /** Without a name: any public address. */
   websocket(connection?: string): WebSocketClient;
+  /** Through a connection of kind smtp, which knows the server. */
+  smtp(connection: string): SmtpClient;
 }
 export type ClientKind = keyof Clients;
-export const clientKinds: readonly ClientKind[] = ["http", "grpc", "websocket"];
+export const clientKinds: readonly ClientKind[] = ["http", "grpc", "websocket", "smtp"];
 
 /** A client under `uses`: of a kind, with any connection (`http`), or with one connection alone (`http:crm`). */
 export type Use = ClientKind | `${ClientKind}:${string}`;

@@ -22,6 +22,7 @@ export {
   type WebSocketExchangeOptions,
   type WebSocketMessage,
 } from "./websocket-client.ts";
+export { type Mail, type SendMailOptions, type SentMail, type SmtpClient } from "./smtp-client.ts";
 export { defineContract } from "./define-contract.ts";
 export { defineEngine } from "./define-engine.ts";
 export { describeEngine } from "./describe-engine.ts";

@@ -52,3 +52,9 @@ export {
   type WebSocketExchangeOptions,
   type WebSocketMessage,
 } from "./websocket/websocket-client.ts";
+export {
+  type Mail,
+  type SendMailOptions,
+  type SentMail,
+  type SmtpClient,
+} from "./smtp/smtp-client.ts";

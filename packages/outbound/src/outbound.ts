@@ -7,6 +7,7 @@ import { type GrpcDoor } from "./grpc/grpc-door.ts";
 import { type HttpClient } from "./http-client.ts";
 import { type CallScope } from "./scope.ts";
 import { createHttpClient } from "./http.ts";
+import { type SmtpClient } from "./smtp/smtp-client.ts";
 import { type WebSocketClient } from "./websocket/websocket-client.ts";
 import { openSocket } from "./open-socket.ts";
 import { type Resolver } from "./ports.ts";
@@ -19,6 +20,8 @@ export interface Outbound {
   websocket(scope: CallScope, connectionId?: string): WebSocketClient;
   /** As `http`, for gRPC. Its code is loaded by the first that needs it. */
   grpc(scope: CallScope, connectionId?: string): GrpcClient;
+  /** Sends mail through the connection named. Its code is loaded by the first that needs it. */
+  smtp(scope: CallScope, connectionId: string): SmtpClient;
   /** Closes every connection at once, those of calls under way too. */
   close(): Promise<void>;
 }
@@ -80,6 +83,23 @@ export function createOutbound(options: OutboundOptions): Outbound {
         async call(method, message, options) {
           client ??= load();
           return (await client).call(method, message, options);
+        },
+      };
+    },
+    smtp: (scope, connectionId) => {
+      let client: Promise<SmtpClient> | null = null;
+      const load = async () => {
+        const { createSmtpClient } = await import("./smtp/smtp.ts");
+        return createSmtpClient(connecting, scope, connectionId);
+      };
+      return {
+        async send(mail, options) {
+          client ??= load();
+          return (await client).send(mail, options);
+        },
+        async verify(options) {
+          client ??= load();
+          return (await client).verify(options);
         },
       };
     },

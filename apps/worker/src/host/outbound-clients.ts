@@ -29,6 +29,7 @@ export function createClients(outboundAllow: string, options: PortsOfRunOptions)
         http: (connection) => outbound.http(scope, connection),
         grpc: (connection) => outbound.grpc(scope, connection),
         websocket: (connection) => outbound.websocket(scope, connection),
+        smtp: (connection) => outbound.smtp(scope, connection),
       },
       close: () => ports.close(),
     };

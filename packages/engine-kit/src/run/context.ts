@@ -104,7 +104,7 @@ function clientsOf(uses: readonly string[], given: Partial<Clients>): Partial<Cl
   // Each client of its own kind: that goes unsaid between two members of one name in a loop.
   const clients: Partial<Record<ClientKind, (connection?: string) => unknown>> = {};
   for (const [kind, names] of named) {
-    const make = given[kind];
+    const make = given[kind] as ((connection?: string) => unknown) | undefined;
     if (!make) {
       throw new Error(
         `The engine uses the client ${kind}, and was given none (runEngine takes it in \`clients\`)`,
@@ -116,6 +116,9 @@ function clientsOf(uses: readonly string[], given: Partial<Clients>): Partial<Cl
         throw new TypeError(
           `The engine may use ctx.clients.${kind} with ${words} alone: see its \`uses\``,
         );
+      }
+      if (kind === "smtp" && connection === undefined) {
+        throw new TypeError("ctx.clients.smtp needs the id of a connection");
       }
       return make(connection);
     };
