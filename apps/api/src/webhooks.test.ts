@@ -140,6 +140,27 @@ describe("a submit with a callback", () => {
   });
 });
 
+it("a row of the outbound log that was a callback's try sends that callback again", async () => {
+  const { execution_id: id } = (await (await submit({ url })).json()) as Accepted;
+  await api.finish(id);
+  const [delivery] = await callbacksOf(id);
+  await api.deps.db.pool.query(
+    `WITH d AS (UPDATE callback_deliveries SET status = 'failed', tries = 8, next_at = NULL, finished_at = now()
+       WHERE id = $1 RETURNING *)
+     INSERT INTO outbound_calls (call_id, caller_id, purpose, execution_id, attempt, dispatch, protocol, method, host, path,
+       started_at, duration_ms, bytes_sent, bytes_received, try, idempotency_key, not_resendable)
+     SELECT d.id, d.caller_id, 'callback', d.execution_id, 0, 0, 'http', 'POST', 'example.com', '/hook', now(), 1, 1, 1, 8,
+       d.id, 'callback' FROM d`,
+    [delivery?.id],
+  );
+  const address = `/api/v1/outbound-calls/${delivery?.id}/resend`;
+  expect((await api.ask(address, post(undefined, others))).status).toBe(404);
+  const response = await api.ask(address, post());
+  expect(response.status).toBe(202);
+  expect(response.headers.get("Location")).toBe(`/api/v1/executions/${id}/callbacks`);
+  expect(await response.json()).toMatchObject({ id: delivery?.id, status: "pending", tries: 0 });
+});
+
 describe("endpoints", () => {
   it("show their secret once, and are changed, switched off and on, and removed", async () => {
     const made = await register({

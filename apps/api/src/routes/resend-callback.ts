@@ -14,6 +14,7 @@ import {
   problemsOf,
 } from "../openapi-parts.ts";
 import { Refusal } from "../problem.ts";
+import { refuseDisabled } from "../resend-as-callback.ts";
 
 const bare = { output: false, input: false, attempts: false, calls: false };
 
@@ -60,12 +61,7 @@ export const resendCallback: Endpoint = {
     const id = await findCallback(c, deps);
     await checkNoBody(c, deps, () => Promise.resolve());
     const result = await resendDelivery(deps.db.pool, c.get("caller"), id);
-    if (result === "disabled") {
-      throw new Refusal(
-        "webhook_endpoint_disabled",
-        "Its endpoint is switched off or removed; nothing is sent there",
-      );
-    }
+    refuseDisabled(result);
     const delivery = result === "not_found" ? null : await readDelivery(deps.db.pool, id);
     if (delivery === null) throw callbackNotFound();
     return c.json(delivery, 202);

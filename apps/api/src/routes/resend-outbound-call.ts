@@ -1,9 +1,10 @@
 import { createRoute } from "@hono/zod-openapi";
-import { acceptedSchema } from "@tl-engine/contract";
+import { acceptedSchema, callbackDeliverySchema } from "@tl-engine/contract";
 import { hasExecuteScope, seesEngine } from "@tl-engine/shared/callers/caller.ts";
 import { resendTag } from "@tl-engine/shared/outbound-log/call-json.ts";
 import { readCall, type FoundCall } from "@tl-engine/shared/outbound-log/read-call.ts";
 import { demandSecretBox } from "@tl-engine/shared/secrets/open-secret-box.ts";
+import { z } from "zod";
 import { checkNoBody } from "../check-no-body.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { readExecutionId } from "../execution-answer.ts";
@@ -18,6 +19,7 @@ import {
   submitHeaders,
 } from "../openapi-parts.ts";
 import { Refusal } from "../problem.ts";
+import { resendAsCallback } from "../resend-as-callback.ts";
 import { inputOf, requestOf } from "../resend-call.ts";
 import { submitExecution } from "../submit-execution.ts";
 
@@ -32,12 +34,17 @@ export const resendOutboundCall: Endpoint = {
     operationId: "resendOutboundCall",
     summary: "Send a call to the outside again",
     description:
-      "A new execution of `http.request` makes the same request, with the tag `resend_of:<call_id>`; `Location` names it. Only calls through a connection that keeps bodies can be sent again.",
+      "A new execution of `http.request` makes the same request, with the tag `resend_of:<call_id>`; `Location` names it. Only calls through a connection that keeps bodies can be sent again. A callback is sent again as what it is: the same delivery under its `webhook-id`, signed anew.",
     tags: ["Outbound calls"],
     security: anyCredential,
     request: { params: callIdParameter, headers: submitHeaders },
     responses: {
-      202: json("Accepted", acceptedSchema, "Location", "Retry-After"),
+      202: json(
+        "Accepted; or the callback that is being sent",
+        z.union([acceptedSchema, callbackDeliverySchema]),
+        "Location",
+        "Retry-After",
+      ),
       ...problemsOf(
         "call_not_found",
         "engine_not_found",
@@ -46,6 +53,7 @@ export const resendOutboundCall: Endpoint = {
         "invalid_input",
         "idempotency_mismatch",
         "not_resendable",
+        "webhook_endpoint_disabled",
       ),
     },
   }),
@@ -65,6 +73,11 @@ export const resendOutboundCall: Endpoint = {
     await checkNoBody(c, deps, async () => void (await found()));
     const idempotencyKey = readIdempotencyKey(c.req.header("idempotency-key"));
     const call = await found();
+    const delivery = await resendAsCallback(deps, caller, call);
+    if (delivery !== null) {
+      c.header("Location", `/api/v1/executions/${delivery.execution_id}/callbacks`);
+      return c.json(delivery, 202);
+    }
     const callId = id ?? "";
     const request = requestOf(call, callId, demandSecretBox(deps.secretBox));
     return submitExecution(c, deps, {
