@@ -46,9 +46,22 @@ export function createPortsOfRun(run: CallingRun, options: PortsOfRunOptions): P
   const whose = (id: string, protocol: Protocol): string =>
     `${id} ${protocol} ${run.engineId} ${run.callerId}`;
 
+  /** Questions under way, for calls that begin together. Not shared with other runs: they end with this one. */
+  const finding = new Map<string, Promise<Connection>>();
+
   async function find(id: string, protocol: Protocol): Promise<Connection> {
-    const here = known.get(whose(id, protocol));
+    const name = whose(id, protocol);
+    const here = known.get(name);
     if (here !== null) return here;
+    let found = finding.get(name);
+    if (found === undefined) {
+      found = askFor(id, protocol).finally(() => finding.delete(name));
+      finding.set(name, found);
+    }
+    return found;
+  }
+
+  async function askFor(id: string, protocol: Protocol): Promise<Connection> {
     const { answer } = await ask(key, "connection", { connection: id, protocol }, run.signal);
     return known.put(whose(id, protocol), answer);
   }
@@ -86,7 +99,8 @@ export function createPortsOfRun(run: CallingRun, options: PortsOfRunOptions): P
     },
     tokens: {
       async token(connection, stale, signal) {
-        return (await ask(key, "token", { ...named(connection), stale }, signal)).answer;
+        const asked = { ...named(connection), revision: connection.revision, stale };
+        return (await ask(key, "token", asked, signal)).answer;
       },
     },
     close() {
