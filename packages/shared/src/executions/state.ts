@@ -9,7 +9,7 @@ import type { ExecutionStatus } from "@tl-engine/contract";
  *       └────record──────────────────────────────▶ │ ▲               │ ├────settle──▶ failed
  *                                                  │ └─settle (retry)┤ └────settle──▶ canceled
  *                                                  │ └─give-back ────┤ (the last of many, after a day: failed)
- *                                                  │ └─settle (parked)┤ (the last of many, after a day: failed)
+ *                                                  │ └─settle (park)─┤ (the last of many, after a day: failed)
  *                                                  │ └─take-back ────┘
  *                      cancel ──▶ canceled  end-overdue ──▶ expired, failed
  *
