@@ -12,7 +12,10 @@ export interface HttpRequestOptions {
   /** Sent as application/json. Not together with `body`. */
   readonly json?: unknown;
   readonly body?: string | Uint8Array | undefined;
-  /** For the whole call, redirects and body included: milliseconds or `500ms`, `30s`, `5m`. Default 30 s. */
+  /**
+   * For the whole call, with its redirects, body, retries and waits: milliseconds or `500ms`, `30s`, `5m`. Default 30 s; through
+   * a connection none but what that says of each try.
+   */
   readonly timeout?: number | string | undefined;
   /** Cap on the decompressed body in bytes. Default 5 MiB. */
   readonly maxResponseBytes?: number | undefined;
@@ -20,7 +23,7 @@ export interface HttpRequestOptions {
   readonly redirect?: "follow" | "none" | undefined;
   /** Sent as Idempotency-Key. Default for POST, PUT, PATCH and DELETE: `<execution id>/<step>`. */
   readonly idempotencyKey?: string | undefined;
-  /** Says that the other side does nothing twice, so that a POST or PATCH may be sent again in a later attempt. */
+  /** Says that the other side does nothing twice, so that a POST or PATCH may be sent again, in this attempt or a later one. */
   readonly idempotent?: boolean | undefined;
   /** Names this call within its execution, for the log and the idempotency key. Default: its number. */
   readonly step?: string | undefined;
@@ -49,11 +52,12 @@ export interface HttpResponse {
 /** The one way to call HTTP services. */
 export interface HttpClient {
   /**
-   * Makes one call (and up to 3 redirects). Nothing is retried here: errors carry `code`, `retryable`
-   * and `retryAfterMs`, by which the execution is retried as a new attempt.
+   * Makes one call (and up to 3 redirects). Through a connection it is tried again as that connection's policy says; to
+   * a plain address it is made once. Errors carry `code`, `retryable` and `retryAfterMs`, by which the execution is
+   * retried as a new attempt, or `park`, by which it waits without a slot.
    *
    * Throws OutboundRefusedError, ConnectionFailedError, TimeoutError, ResponseTooLargeError,
-   * UpstreamError, or the reason of the scope's signal.
+   * UpstreamError, ParkedError, or the reason of the scope's signal.
    */
   request(url: string, options?: HttpRequestOptions): Promise<HttpResponse>;
 }
