@@ -5,6 +5,7 @@ import type {
   CallOutcome,
   GivenConnection,
   Named,
+  NamedRevision,
   Question,
 } from "./ask-protocol.ts";
 import { failureOfError } from "./failure-of-error.ts";
@@ -16,7 +17,7 @@ const maxOpen = 10_000;
 export interface AskPorts<Run> {
   connection(run: Run, named: Named, signal: AbortSignal): Promise<GivenConnection>;
   enter(run: Run, named: Named, signal: AbortSignal): Promise<Admitted>;
-  token(run: Run, named: Named, stale: string | null, signal: AbortSignal): Promise<string>;
+  token(run: Run, named: NamedRevision, stale: string | null, signal: AbortSignal): Promise<string>;
   /** A call ended that had needed no place. */
   called(run: Run, named: Named, outcome: "success" | "failure"): void;
   /** Hears what hosts have to be told, from now on. @returns ends it */

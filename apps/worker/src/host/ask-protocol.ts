@@ -14,7 +14,7 @@ export interface Questions {
   };
   /** An access token; `stale` is the one that was just refused. */
   token: {
-    asked: Named & { readonly stale: string | null };
+    asked: NamedRevision & { readonly stale: string | null };
     answer: string;
   };
 }
@@ -22,6 +22,11 @@ export interface Questions {
 export interface Named {
   readonly connection: string;
   readonly protocol: Protocol;
+}
+
+/** A connection as the host knows it. */
+export interface NamedRevision extends Named {
+  readonly revision: number;
 }
 
 export type Port = keyof Questions;

@@ -1,5 +1,6 @@
 import type { SharedAdmission } from "@tl-engine/shared/connections/admission.ts";
 import type { Tokens } from "@tl-engine/shared/connections/oauth-tokens.ts";
+import { connectionChanged } from "@tl-engine/shared/connections/token-unavailable-error.ts";
 import type { AskPorts, Push } from "../host/answering.ts";
 import { connectionForHost } from "./connection-for-host.ts";
 import type { ConnectionSource } from "./connection-source.ts";
@@ -53,6 +54,8 @@ export function createAnswerPorts(options: AnswerPortsOptions): AnswerPorts {
     },
     async token(run, named, stale, signal) {
       const { connection } = await connections.find(run, named, signal);
+      // The host would send it to where an older form of the connection leads.
+      if (connection.revision !== named.revision) throw connectionChanged(connection.id);
       const { executionId, attempt, dispatch, traceparent } = run;
       const cause = { executionId, attempt, dispatch, traceparent: traceparent ?? undefined };
       return tokens.token(connection, stale, cause, signal);

@@ -15,10 +15,19 @@ const client: OAuthClient = {
   audience: null,
 };
 
-/** What a host is answered that asks for the connection. */
-async function given(auth: Connection["auth"]): Promise<Connection> {
-  const connection = testConnection({ auth });
-  const ports = createAnswerPorts({
+const run = {
+  executionId: "e-1",
+  callerId: "plane",
+  engine: { engineId: "e", uses: ["http"] },
+  attempt: 1,
+  dispatch: 1,
+  traceparent: null,
+};
+const named = { connection: "crm", protocol: "http" } as const;
+const signal = new AbortController().signal;
+
+function portsWith(connection: Connection) {
+  return createAnswerPorts({
     connections: {
       find: async () => ({ connection, freshMs: 1 }),
       changed: () => undefined,
@@ -29,19 +38,14 @@ async function given(auth: Connection["auth"]): Promise<Connection> {
       isClosed: () => true,
       onChange: () => undefined,
     },
-    tokens: { token: () => Promise.reject(new Error("nobody asks")) },
+    tokens: { token: async ({ revision }) => `token of ${revision}` },
     onError: () => undefined,
   });
-  const run = {
-    executionId: "e-1",
-    callerId: "plane",
-    engine: { engineId: "e", uses: ["http"] },
-    attempt: 1,
-    dispatch: 1,
-    traceparent: null,
-  };
-  const named = { connection: "crm", protocol: "http" } as const;
-  return (await ports.connection(run, named, new AbortController().signal)).connection;
+}
+
+/** What a host is answered that asks for the connection. */
+async function given(auth: Connection["auth"]): Promise<Connection> {
+  return (await portsWith(testConnection({ auth })).connection(run, named, signal)).connection;
 }
 
 describe("a host", () => {
@@ -57,5 +61,17 @@ describe("a host", () => {
   test("gets the credentials that its calls carry", async () => {
     const auth = { type: "bearer", token: "t" } as const;
     expect((await given(auth)).auth).toEqual(auth);
+  });
+
+  test("gets a token for the form of the connection that it knows, and for no other", async () => {
+    const ports = portsWith(testConnection({ revision: 7, auth: { type: "none" } }));
+    const token = (revision: number) => ports.token(run, { ...named, revision }, null, signal);
+    expect(await token(7)).toBe("token of 7");
+    for (const revision of [6, 8]) {
+      await expect(token(revision)).rejects.toMatchObject({
+        code: "connection_failed",
+        retryable: true,
+      });
+    }
   });
 });
