@@ -8,6 +8,7 @@ export const builtInEngineModules: readonly string[] = [
   "./echo/engine.ts",
   "./grpc-call/engine.ts",
   "./http-request/engine.ts",
+  "./notify-send/engine.ts",
   "./transform-jsonata/engine.ts",
   "./validate-json-schema/engine.ts",
   "./webhook-deliver/engine.ts",
