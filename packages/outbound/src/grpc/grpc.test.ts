@@ -469,7 +469,7 @@ describe("where it goes", () => {
       },
     });
     closers.push(() => server.close());
-    const connection = testConnection({
+    let connection = testConnection({
       kind: "grpc",
       baseUrl: `grpc://${server.host}`,
       headers: { "x-tenant": "7" },
@@ -489,8 +489,11 @@ describe("where it goes", () => {
     const client = outbound.grpc(scope, "crm");
     await client.call("shop.v1.Inventory/GetItem", {});
     expect(asked).toEqual([["crm", "grpc"]]);
-    expect(seen).toEqual([["Bearer t-1"], ["7"]]);
-    expect(scope.calls).toMatchObject([{ connection: "crm", breaker_state: "closed" }]);
+    expect(seen.splice(0)).toEqual([["Bearer t-1"], ["7"]]);
+    connection = { ...connection, revision: 2, headers: { "x-tenant": "8" } };
+    await client.call("shop.v1.Inventory/GetItem", {});
+    expect(seen).toEqual([["Bearer t-1"], ["8"]]);
+    expect(scope.calls[0]).toMatchObject({ connection: "crm", breaker_state: "closed" });
     await expect(
       client.call("shop.v1.Inventory/GetItem", {}, { target: "grpc://example.com" }),
     ).rejects.toThrow(/says where its calls go/);

@@ -50,14 +50,15 @@ export function createGrpcClient(
   connectionId?: string,
 ): GrpcClient {
   let calls = 0;
-  let resolving: Promise<Connection> | null = null;
   return {
     async call(method, message, options = {}) {
       calls++;
       scope.signal.throwIfAborted();
-      if (connectionId !== undefined)
-        resolving ??= scope.connections.connection(connectionId, "grpc");
-      const connection = await resolving;
+      // For each call anew: it may have been changed meanwhile.
+      const connection =
+        connectionId === undefined
+          ? null
+          : await scope.connections.connection(connectionId, "grpc");
       const step = options.step ?? String(calls);
       return new GrpcCall(parts, scope, connection, method, options, step).run(message);
     },
