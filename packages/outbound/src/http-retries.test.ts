@@ -344,6 +344,9 @@ describe("a token that is refused", () => {
     const { call, seen } = await numbered(taking("token-2"), { auth }, { tokens: tokens() });
     await expect(call({ acceptStatus: "any" })).resolves.toMatchObject({ status: 200 });
     expect(seen).toHaveLength(2);
+    const never = await numbered(taking("never"), { auth }, { tokens: tokens() });
+    await expect(never.call({ acceptStatus: "any" })).resolves.toMatchObject({ status: 401 });
+    expect(never.seen).toHaveLength(2);
   });
 
   it("a 401 with any other credential is an answer", async () => {

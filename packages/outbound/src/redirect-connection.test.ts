@@ -113,10 +113,11 @@ describe.each(Object.entries(AUTHS))("%s", (_name, auth) => {
 
   it("does not come back when the chain does", async () => {
     const { client } = through({ auth });
-    // The other origin leads back, to where the connection itself would be.
-    const back = `${other.origin}/v2${to(307, `${own.origin}/v2/end`)}`;
+    // The other origin leads back, to where the connection itself would be, and from there one goes on.
+    const back = `${other.origin}/v2${to(307, `${own.origin}/v2${to(307, "/v2/end")}`)}`;
     await client.request(to(307, back), { method: "PUT", body: "x" });
-    expect(seen.own.map(({ url }) => url.split("?")[0])).toEqual([expect.anything(), "/v2/end"]);
+    expect(seen.own).toHaveLength(3);
+    expect(seen.own.at(-1)?.url).toBe("/v2/end");
     expect(showsSecret(seen.own.slice(1))).toBe(false);
   });
 

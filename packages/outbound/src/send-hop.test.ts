@@ -50,3 +50,36 @@ it("replaces a kept connection that broke a moment ago, also for a POST", async 
   expect(sockets).toHaveLength(3);
   pool.close();
 });
+
+it("judges the target of every call, also where a kept connection serves it", async () => {
+  const guard = createConnectGuard({
+    rules: parseAllowList(server.host).engines,
+    resolver: { resolve: async () => [] },
+    dnsTimeoutMs: 5000,
+  });
+  const checked: string[] = [];
+  const connected: string[] = [];
+  const pool = createConnectionPool();
+  const http = createHttpClient(
+    {
+      guard: {
+        check(target) {
+          checked.push(target.url.pathname);
+          guard.check(target);
+        },
+        addressesFor: guard.addressesFor,
+      },
+      pool,
+      connectTimeoutMs: 5000,
+      open: (options) => {
+        connected.push(options.target.url.pathname);
+        return openSocket(options);
+      },
+    },
+    createTestScope(),
+  );
+  for (const path of ["/a", "/b"]) await http.request(server.origin + path);
+  expect(checked).toEqual(["/a", "/b"]);
+  expect(connected).toEqual(["/a"]);
+  pool.close();
+});

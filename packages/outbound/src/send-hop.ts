@@ -67,7 +67,6 @@ export async function sendHop(connecting: Connecting, options: SendHopOptions): 
     const readBefore = socket.bytesRead;
     const writtenBefore = socket.bytesWritten;
     let reusable = false;
-    traffic.sending = false;
     try {
       const answer = await exchange(pooled, request, end, options.watcher);
       reusable = answer.reusable;
