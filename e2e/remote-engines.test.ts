@@ -220,6 +220,20 @@ describe("a service that answers at once", () => {
     expect(new Set(tokens).size).toBe(2);
   });
 
+  test("a long Retry-After parks it, with no attempt counted", async () => {
+    const id = await submit(engine, () => ({ status: 429, headers: { "retry-after": "3600" } }));
+    await service.asked(id);
+    const waits = await eventually("it is parked", async () => {
+      const now = await status(id);
+      return now.status === "queued" && now.wait?.blocked_by !== null ? now : null;
+    });
+    expect(waits).toMatchObject({
+      attempt: 0,
+      wait: { reason: "retry_after", blocked_by: "connection:service" },
+    });
+    expect((await ask(`/executions/${id}/cancel`, undefined, "POST")).status).toBe(200);
+  });
+
   test("Retry-After says when", async () => {
     const id = await submit(engine, (attempt) =>
       attempt === 1

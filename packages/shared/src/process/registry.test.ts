@@ -20,6 +20,33 @@ afterAll(async () => {
   await database?.drop();
 });
 
+test("what a worker serves no more leaves the record, and nobody else's does", async () => {
+  const options = { kind: "worker", leaseMs: 60_000, onError: () => {} } as const;
+  const [one, other] = await Promise.all([
+    registerProcess(db, options),
+    registerProcess(db, options),
+  ]);
+  const served = async (id: string) =>
+    (
+      await db.pool.query<{ name: string }>(
+        "SELECT engine_id || '@' || version || '/' || slots AS name FROM process_engines WHERE process_id = $1 ORDER BY 1",
+        [id],
+      )
+    ).rows.map(({ name }) => name);
+  const [a1, a2, b1] = [
+    { engineId: "a", version: 1, slots: 10 },
+    { engineId: "a", version: 2, slots: 10 },
+    { engineId: "b", version: 1, slots: 10 },
+  ];
+  for (const process of [one, other]) await process.serve([a1, a2, b1]);
+  await one.serve([{ ...a2, slots: 3 }, b1]);
+  expect(await served(one.id)).toEqual(["a@2/3", "b@1/10"]);
+  await one.serve([]);
+  expect(await served(one.id)).toEqual([]);
+  expect(await served(other.id)).toEqual(["a@1/10", "a@2/10", "b@1/10"]);
+  for (const process of [one, other]) await process.close();
+});
+
 test("a process that was forgotten comes back whole, also when that fails midway", async () => {
   const errors: unknown[] = [];
   const registration = await registerProcess(db, {
