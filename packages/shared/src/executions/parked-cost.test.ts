@@ -35,6 +35,19 @@ async function start(count: number): Promise<string[]> {
   return ids;
 }
 
+/** Blocks touched: the least of a few times, since Postgres may be cleaning up beside it, and plans its statements anew. */
+async function cost(
+  work: () => Promise<unknown>,
+  before: () => Promise<unknown> = () => Promise.resolve(),
+): Promise<number> {
+  const times: number[] = [];
+  for (let time = 0; time < 5; time++) {
+    await before();
+    times.push(await blocksTouched(stack.db.pool, work));
+  }
+  return Math.min(...times);
+}
+
 async function indexBytes(): Promise<number> {
   const { rows } = await stack.db.pool.query<{ bytes: string }>(
     "SELECT pg_relation_size('executions_parked') AS bytes",
@@ -65,11 +78,7 @@ test("executions that wait for no circuit pay nothing for those that do", async 
   );
   expect(await indexBytes()).toBe(empty);
   const { pool } = stack.db;
-  const turns: number[] = [];
-  // Of a few, since Postgres may be cleaning up beside it, and plans its statements anew.
-  for (let turn = 0; turn < 5; turn++)
-    turns.push(await blocksTouched(pool, () => releaseStranded(pool, stack.signals)));
-  expect(Math.min(...turns)).toBeLessThan(5);
+  expect(await cost(() => releaseStranded(pool, stack.signals))).toBeLessThan(5);
 });
 
 test("looking for what is parked, and releasing one of many, does not go through all of them", async () => {
@@ -93,10 +102,11 @@ test("looking for what is parked, and releasing one of many, does not go through
     `INSERT INTO connection_breakers (connection_id, state, opened_at, openings, open_ms, retry_at)
      VALUES ('c0', 'open', now(), 1, 1, now())`,
   );
-  const found: string[] = [];
-  const look = async () => found.push(...(await parkedConnections(pool)));
-  expect(await blocksTouched(pool, look)).toBeLessThan(100);
-  expect(found).toEqual(["c0", "c1"]);
-  expect(await blocksTouched(pool, () => releaseProbe(pool, "c0"))).toBeLessThan(150);
+  expect(await parkedConnections(pool)).toEqual(["c0", "c1"]);
+  expect(await cost(() => parkedConnections(pool))).toBeLessThan(100);
+  const again = () => pool.query("UPDATE connection_breakers SET released_until = NULL");
+  expect(
+    await cost(async () => expect(await releaseProbe(pool, "c0")).toBe(true), again),
+  ).toBeLessThan(150);
   expect(await releaseParked(pool, "c1")).toBe(1_000);
 });
