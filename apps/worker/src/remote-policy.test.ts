@@ -1,4 +1,4 @@
-import { remotePolicySchema, type RemotePolicy } from "@tl-engine/contract";
+import { remotePolicySchema } from "@tl-engine/contract";
 import { defineEngine, describeEngine, z } from "@tl-engine/engine-kit";
 import { settlePolicy } from "@tl-engine/shared/remote-engines/settle-policy.ts";
 import fc from "fast-check";
@@ -38,7 +38,7 @@ function asRemote(policy: unknown) {
   const parsed = remotePolicySchema.safeParse(policy);
   if (!parsed.success) return null;
   const errors: unknown[] = [];
-  const settled = settlePolicy(parsed.data as RemotePolicy, "crm", errors as never[]);
+  const settled = settlePolicy(parsed.data, "crm", errors as never[]);
   return errors.length === 0 ? settled : null;
 }
 
