@@ -22,7 +22,7 @@ const { values } = parseArgs({
     callers: { type: "string", default: "16" },
     "low-load": { type: "string", default: "600" },
     parallel: { type: "string", default: "1000" },
-    /** One contender alone, for a profile. */
+    /** Contenders by name, separated by commas: one alone for a profile. */
     only: { type: "string" },
   },
 });
@@ -113,7 +113,7 @@ server.disconnect();
 async function compare(): Promise<void> {
   const all = new Map<string, Figures[]>(Object.keys(contenders).map((name) => [name, []]));
   const entries = Object.entries(contenders).filter(
-    ([name]) => values.only === undefined || values.only === name,
+    ([name]) => values.only === undefined || values.only.split(",").includes(name),
   );
   for (const [, call] of entries) await closedLoop(4000, call);
   for (let round = 0; round < rounds; round += 1) {

@@ -1,27 +1,32 @@
+import { Deadlines, type Due } from "./deadlines.ts";
+
 /** Listens to the end of a call. */
 type OnEnd = (reason: unknown) => void;
 
 /**
  * When a call, or one try of it, has to end before its answer is there: its execution's signal, or its time. It is one
- * listener and one timer, made for every call; an AbortSignal is only made for those who need one (a look-up, a new
+ * listener and one time, made for every call; an AbortSignal is only made for those who need one (a look-up, a new
  * connection), which most calls do without.
  */
-export class CallEnd {
+export class CallEnd implements Due {
   readonly #outer: AbortSignal;
-  #timer: NodeJS.Timeout | null = null;
-  /** When the timer comes, and when the time is over, by `performance.now()`. */
-  #timerAt = 0;
-  #dueAt = 0;
+  readonly #deadlines: Deadlines;
+  /** When the time is over, by `performance.now()`. */
+  dueAt = Number.POSITIVE_INFINITY;
   #dueReason: unknown = undefined;
   #controller: AbortController | null = null;
   #onEnd: OnEnd | null = null;
   #over = false;
   #reason: unknown = undefined;
 
-  /** @throws the outer signal's reason, when that is over already */
-  constructor(outer: AbortSignal) {
+  /**
+   * @param deadlines those of the calls that share a timer
+   * @throws the outer signal's reason, when that is over already
+   */
+  constructor(outer: AbortSignal, deadlines = new Deadlines()) {
     outer.throwIfAborted();
     this.#outer = outer;
+    this.#deadlines = deadlines;
     outer.addEventListener("abort", this, { once: true });
   }
 
@@ -46,13 +51,15 @@ export class CallEnd {
   /** Ends with `reason` in `ms` milliseconds, in place of what was said before. Infinity: no time. */
   within(ms: number, reason: unknown): void {
     if (this.#over) return;
-    this.#dueAt = performance.now() + ms;
+    this.dueAt = performance.now() + ms;
     this.#dueReason = reason;
-    // A timer that comes before that looks again; most calls are over by then.
-    if (this.#timer !== null && this.#timerAt <= this.#dueAt) return;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    if (ms !== Number.POSITIVE_INFINITY) this.#startTimer(ms);
+    if (ms === Number.POSITIVE_INFINITY) this.#deadlines.delete(this);
+    else this.#deadlines.add(this);
+  }
+
+  /** Called when its time is over. */
+  onDue(): void {
+    this.#end(this.#dueReason);
   }
 
   /** The one who is told of the end, in place of the one before; null: nobody. */
@@ -87,33 +94,18 @@ export class CallEnd {
     return promise;
   }
 
-  /** Lets go of timer and signal; has to be called whatever became of the call. */
+  /** Lets go of time and signal; has to be called whatever became of the call. */
   stop(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#deadlines.delete(this);
     this.#onEnd = null;
     this.#outer.removeEventListener("abort", this);
-  }
-
-  #startTimer(ms: number): void {
-    this.#timerAt = this.#dueAt;
-    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, ms));
-  }
-
-  #onTimer(): void {
-    this.#timer = null;
-    const left = this.#dueAt - performance.now();
-    // A timer may be early by its own millisecond.
-    if (left < 1) this.#end(this.#dueReason);
-    else if (left !== Number.POSITIVE_INFINITY) this.#startTimer(left);
   }
 
   #end(reason: unknown): void {
     if (this.#over) return;
     this.#over = true;
     this.#reason = reason;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#deadlines.delete(this);
     const onEnd = this.#onEnd;
     this.#onEnd = null;
     onEnd?.(reason);

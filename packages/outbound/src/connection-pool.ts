@@ -2,6 +2,8 @@ import { type Socket } from "node:net";
 
 import { Client } from "undici";
 
+import { Deadlines } from "./deadlines.ts";
+
 /** For whom a socket is kept: nobody else may get it. */
 export interface PoolKey {
   readonly origin: string;
@@ -22,6 +24,8 @@ export interface PooledSocket {
 
 /** Keeps connections for the next call to the same place. */
 export interface ConnectionPool {
+  /** The times of the calls over these connections. */
+  readonly deadlines: Deadlines;
   /** A kept connection that was used within `maxIdleMs`, or null. */
   take(key: PoolKey, maxIdleMs: number): PooledSocket | null;
   /** Puts HTTP on a fresh socket. */
@@ -84,6 +88,7 @@ export function createConnectionPool(): ConnectionPool {
   };
 
   return {
+    deadlines: new Deadlines(),
     take(key, maxIdleMs) {
       if (key.connection !== null) meetRevision(key.connection);
       const name = nameOf(key);

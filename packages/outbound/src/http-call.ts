@@ -75,7 +75,7 @@ export class HttpCall {
   }
 
   async #onceFound(id: string, found: Promise<Route>, url: string): Promise<HttpResponse> {
-    const end = new CallEnd(this.scope.signal);
+    const end = this.#newEnd();
     try {
       end.within(this.timeoutMs, CALL_TIME_UP);
       return await this.run(url, await end.race(found), end);
@@ -93,11 +93,7 @@ export class HttpCall {
   }
 
   /** Makes the call: one try, and those that follow from the connection's policy. */
-  async run(
-    url: string,
-    route: Route | null,
-    end = new CallEnd(this.scope.signal),
-  ): Promise<HttpResponse> {
+  async run(url: string, route: Route | null, end = this.#newEnd()): Promise<HttpResponse> {
     this.route = route;
     const first = this.#begin(url, end);
     const policy = route?.connection.retry ?? null;
@@ -111,7 +107,7 @@ export class HttpCall {
         // Once, and not one of the retries: the token was out of date, and the other side did nothing.
         if (stale === null && current.refusedToken !== null) {
           stale = current.refusedToken;
-          ofTry = new CallEnd(this.scope.signal);
+          ofTry = this.#newEnd();
           continue;
         }
         const wait = waitBeforeRetry({
@@ -124,9 +120,13 @@ export class HttpCall {
         });
         retries++;
         await this.#pause(wait);
-        ofTry = new CallEnd(this.scope.signal);
+        ofTry = this.#newEnd();
       }
     }
+  }
+
+  #newEnd(): CallEnd {
+    return new CallEnd(this.scope.signal, this.connecting.pool.deadlines);
   }
 
   #begin(url: string, end: CallEnd): Hop {

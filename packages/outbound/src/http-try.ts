@@ -80,10 +80,9 @@ export class HttpTry implements ExchangeWatcher {
   }
 
   async run(): Promise<HttpResponse> {
-    const { route, timeoutMs, remainingMs } = this.#call;
+    const { route, remainingMs } = this.#call;
     try {
-      // Whole milliseconds that many calls have in common share one list of timers.
-      this.#end.within(this.#number === 1 ? timeoutMs : remainingMs, CALL_TIME_UP);
+      this.#end.within(remainingMs, CALL_TIME_UP);
       return route === null ? await this.#follow() : await this.#letThrough(route);
     } finally {
       this.#end.stop();

@@ -5,7 +5,7 @@ export class CallTimeUp extends Error {
   override name = "CallTimeUp";
   readonly what: "call" | "try" | "first byte";
 
-  constructor(what: CallTimeUp["what"]) {
+  constructor(what: CallTimeUp["what"] = "call") {
     super("time is up");
     this.what = what;
   }
