@@ -228,14 +228,19 @@ describe("to send it again", () => {
 
   test("needs the scope, the engine and the call", async () => {
     const id = await write(kept);
-    const refused: [Record<string, string>, number][] = [
-      [await api.program({ scopes: ["executions:read", "engines:execute"] }), 403],
-      [await api.program({ scopes: ["executions:write"] }), 403],
-      [await api.program({ scopes: ["executions:write", "engines:execute:resize"] }), 403],
-      [await api.program({ engines: ["resize"] }), 403],
-      [await api.program(), 404],
+    const refused: [Parameters<TestApi["program"]>[0], number][] = [
+      [{ scopes: ["executions:read", "engines:execute"] }, 403],
+      [{ scopes: ["executions:write"] }, 403],
+      [{ scopes: ["executions:write", "engines:execute:resize"] }, 403],
+      [{ engines: ["resize"] }, 403],
+      [{ scopes: ["executions:write", "engines:execute:http.request"] }, 202],
     ];
-    for (const [as, status] of refused) expect((await again(id, as)).status).toBe(status);
+    for (const [wanted, status] of refused) {
+      const as = await api.program(wanted);
+      const own = await write(kept, `key:${as["X-API-Key"]?.split("_")[1]}`);
+      expect((await again(own, as)).status).toBe(status);
+    }
+    expect((await again(id, await api.program())).status).toBe(404);
     expect((await again(unknown)).status).toBe(404);
     expect((await again("x")).status).toBe(404);
     const body = { method: "POST", as: mine, json: { url: "http://evil.example" } };

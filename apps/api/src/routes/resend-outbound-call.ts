@@ -60,10 +60,6 @@ export const resendOutboundCall: Endpoint = {
   access: "executions:write",
   async handle(c, deps) {
     const caller = c.get("caller");
-    if (!hasExecuteScope(caller, engineId)) throw forbidden(`engines:execute:${engineId}`);
-    if (!seesEngine(caller, engineId)) {
-      throw new Refusal("forbidden", `${engineId} sends calls again, and is not in the key's list`);
-    }
     const id = readExecutionId(c.req.param("call_id") ?? "");
     const found = async (): Promise<FoundCall> => {
       const call = id === null ? null : await readCall(deps.db.pool, caller, id);
@@ -73,6 +69,11 @@ export const resendOutboundCall: Endpoint = {
     await checkNoBody(c, deps, async () => void (await found()));
     const idempotencyKey = readIdempotencyKey(c.req.header("idempotency-key"));
     const call = await found();
+    // It depends on no scope of this address alone, and so comes after what the caller may not know of.
+    if (!hasExecuteScope(caller, engineId)) throw forbidden(`engines:execute:${engineId}`);
+    if (!seesEngine(caller, engineId)) {
+      throw new Refusal("forbidden", `${engineId} sends calls again, and is not in the key's list`);
+    }
     const delivery = await resendAsCallback(deps, caller, call);
     if (delivery !== null) {
       c.header("Location", `/api/v1/executions/${delivery.execution_id}/callbacks`);
