@@ -69,7 +69,7 @@ function bodiesOf({ body }: Operation, reader: SchemaReader): Arbitrary<Buffer |
 
 /** Values that fit each other: an engine's own input, durations below its ceilings, times near now. */
 function readerFor(
-  { document, inputs, startedAt }: World,
+  { document, inputs, connections, startedAt }: World,
   engine: string,
   operation: Operation,
 ): SchemaReader {
@@ -100,11 +100,42 @@ function readerFor(
         case "expires_at":
           return fc.oneof(fc.constant(null), timesFrom(startedAt));
         default:
-          return connectionValues(operation.id, name);
+          return (
+            remoteEngineValues(connections, operation.id, name) ??
+            connectionValues(operation.id, name)
+          );
       }
     },
   };
   return reader;
+}
+
+/** What is taken of an engine that is registered or changed; undefined: what its schema says. */
+function remoteEngineValues(
+  connections: Pool,
+  operation: string,
+  name: string,
+): Arbitrary<unknown> | undefined {
+  if (!["registerEngine", "changeEngine"].includes(operation)) return undefined;
+  switch (name) {
+    case "id":
+      return fc.uuid().map((id) => `made-${id}`);
+    case "version":
+      return fc.constant(1);
+    case "connection":
+      return fc.constantFrom(...connections.values.slice(0, 3));
+    case "path":
+      return fc.constantFrom("/", "/run?x=1");
+    case "policy":
+      return fc.constantFrom({}, { timeout: "30s", max_attempts: { max: 9 } });
+    case "example":
+      return fc.constant(null);
+    case "input_schema":
+    case "output_schema":
+      return fc.constant({});
+    default:
+      return undefined;
+  }
 }
 
 const words = ["attempts", "calls", "input", "output"];
@@ -119,6 +150,8 @@ function parameterValues(
   const manyIds = operation.path.endsWith("/engines/status");
   switch (name) {
     case "engine_id":
+      if (["changeEngine", "unregisterEngine"].includes(operation.id))
+        return from(world.remoteEngines);
       return fc.constantFrom(engine, engine, engine, engine, `${engine}@1`, "nobody-has-this");
     case "execution_id":
       return manyIds

@@ -6,6 +6,7 @@ import type { World } from "./world.ts";
 const uuidAtEnd = /^\/api\/v1\/executions\/([0-9a-f-]{36})$/;
 const connectionAtEnd = /^\/api\/v1\/connections\/([a-z0-9._-]+)$/;
 const endpointAtEnd = /^\/api\/v1\/webhook-endpoints\/(whe_[0-9a-z]{24})$/;
+const engineAtEnd = /^\/api\/v1\/engines\/([a-z0-9._-]+)@1$/;
 const keyAtEnd = /^\/api\/v1\/keys\/([0-9A-Za-z]{12})$/;
 
 /**
@@ -14,7 +15,18 @@ const keyAtEnd = /^\/api\/v1\/keys\/([0-9A-Za-z]{12})$/;
  * @param request null: bytes that held several, or none
  */
 export function learn(
-  { book, submits, executions, open, keys, connections, webhookEndpoints, etags, cursorsOf }: World,
+  {
+    book,
+    submits,
+    executions,
+    open,
+    keys,
+    connections,
+    remoteEngines,
+    webhookEndpoints,
+    etags,
+    cursorsOf,
+  }: World,
   caller: KnownCaller | null,
   answer: HttpAnswer,
   request: WireRequest | null,
@@ -32,6 +44,8 @@ export function learn(
   if (key !== undefined) keys.add(key);
   const connection = connectionAtEnd.exec(location)?.[1];
   if (connection !== undefined) connections.add(connection);
+  const engine = engineAtEnd.exec(location)?.[1];
+  if (engine !== undefined) remoteEngines.add(engine);
   const endpoint = endpointAtEnd.exec(location)?.[1];
   if (endpoint !== undefined) webhookEndpoints.add(endpoint);
   const etag = headerOf(answer, "etag");

@@ -26,6 +26,8 @@ export interface World {
   readonly open: Pool;
   readonly keys: Pool;
   readonly connections: Pool;
+  /** Ids of registered remote engines; what was unregistered stays among them. */
+  readonly remoteEngines: Pool;
   readonly webhookEndpoints: Pool;
   readonly etags: Pool;
   /** Cursors that a list has given out, by the list's path. */
@@ -68,6 +70,7 @@ export async function makeWorld(deployment: Deployment, databaseUrl: string): Pr
     open: makePool(),
     keys: makePool(),
     connections: makePool(),
+    remoteEngines: makePool(),
     webhookEndpoints: makePool(),
     etags: makePool(),
     cursorsOf(path) {
@@ -81,6 +84,7 @@ export async function makeWorld(deployment: Deployment, databaseUrl: string): Pr
   await seedExecutions(world);
   await seedKeys(world, plane);
   await seedConnections(world, plane);
+  await seedRemoteEngines(world, plane);
   return world;
 }
 
@@ -128,6 +132,20 @@ async function seedConnections({ connections }: World, plane: Client): Promise<v
     const id = `seeded-${randomUUID()}-${n}`;
     await plane.connections.create({ id, kind: "http", base_url: "https://127.0.0.1:9/v2", auth });
     connections.add(id);
+  }
+}
+
+/** As many as a run may unregister. */
+async function seedRemoteEngines(
+  { connections, remoteEngines }: World,
+  plane: Client,
+): Promise<void> {
+  for (let n = 1; n <= 12; n++) {
+    const id = `seeded-${randomUUID()}`;
+    const [connection = ""] = connections.values;
+    const schemas = { input_schema: {}, output_schema: {} };
+    await plane.remoteEngines.register({ id, version: 1, connection, ...schemas });
+    remoteEngines.add(id);
   }
 }
 

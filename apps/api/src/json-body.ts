@@ -75,6 +75,23 @@ async function readBytes(c: Context<ApiEnv>, limitBytes: number): Promise<Uint8A
 }
 
 /**
+ * Lets a body go by that nobody will read, up to a size: who is refused before it was looked at can have sent it whole by
+ * then, and one that is cut gets one answer. Never throws.
+ */
+export async function passOverBody(c: Context<ApiEnv>, limitBytes: number): Promise<void> {
+  if (!hasBody(c)) return;
+  let size = 0;
+  try {
+    for await (const chunk of chunksOf(c)) {
+      size += chunk.byteLength;
+      if (size > limitBytes) return;
+    }
+  } catch {
+    // It was cut.
+  }
+}
+
+/**
  * The one reader of JSON bodies. Checks in the contract's order: media type and coding (415), size before anything
  * is parsed (413), UTF-8, nesting and syntax (400), then values that cannot be kept exactly (422, by pointer).
  * Of double members the last counts; `__proto__` is a member like any other.
