@@ -26,6 +26,8 @@ const longest: readonly [path: RegExp, characters: number][] = [
   // A target's longest URL, an answer's longest headers, a step's longest name.
   [/^packages\/outbound\/src\/(target|http-response|retry-after|content-coding)\.ts$/, 64 * kib],
   [/^packages\/outbound\/src\/record-call\.ts$/, 100],
+  // A mail server's reply, cut before it is looked at.
+  [/^packages\/outbound\/src\/smtp\/smtp-errors\.ts$/, 1_000],
   [/^packages\/(contract|outbound|engine-kit|shared)\/src\//, body],
   // What an engine writes, piece by piece.
   [/^apps\/worker\/src\//, 64 * kib],

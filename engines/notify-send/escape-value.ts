@@ -13,7 +13,11 @@ export const escapes = {
       .replaceAll('"', "&quot;")
       .replaceAll("'", "&#39;"),
   /** A subject is one line. */
-  line: (value: string) => value.replaceAll(/\s*[\r\n\u2028\u2029]+\s*/g, " "),
+  line: (value: string) =>
+    value
+      .split(/[\r\n\u2028\u2029]+/)
+      .map((part) => part.trim())
+      .join(" "),
   text: (value: string) => value,
 } as const;
 

@@ -23,7 +23,9 @@ export function plainText(html: string): string {
       /&(#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]+);/gi,
       (all, name: string) => decoded(name) ?? all,
     )
-    .replaceAll(/[ \t]*\n[ \t]*/g, "\n")
+    .split("\n")
+    .map((line) => line.trim())
+    .join("\n")
     .replaceAll(/\n{3,}/g, "\n\n")
     .trim();
 }

@@ -7,7 +7,7 @@ const fieldValue = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
 
 /** Whether a header can carry a value as it is: spaces around it would be lost. */
 export function isFieldValue(value: string): boolean {
-  return fieldValue.test(value) && value === value.replaceAll(/^[ \t]+|[ \t]+$/g, "");
+  return fieldValue.test(value) && !/^[ \t]|[ \t]$/.test(value);
 }
 
 /** Set by the HTTP connection itself: given by somebody they would split or redirect what is sent. */

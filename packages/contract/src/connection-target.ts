@@ -55,10 +55,17 @@ export function readBaseUrl(
   if (parsed === null || parsed.hostname === "" || (port !== undefined && Number(port) === 0)) {
     return { wrong: `must name a host, and a port from 1 to 65535 where it names one: ${forms}` };
   }
-  const pathname = parsed.pathname.replace(/\/+$/, "");
+  const pathname = withoutSlashes(parsed.pathname);
   if (pathname !== "" && withoutPath.includes(kind)) {
     return { wrong: `must not have a path: a ${kind} address is a host and a port` };
   }
   const shown = port === undefined || Number(port) === ownPorts[scheme] ? "" : `:${Number(port)}`;
   return { url: `${scheme}://${parsed.hostname}${shown}${pathname}` };
+}
+
+/** A path without slashes at its end. */
+function withoutSlashes(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === "/") end -= 1;
+  return path.slice(0, end);
 }

@@ -34,7 +34,7 @@ const ABSOLUTE = /^(?:[a-z][a-z0-9+.-]*:|[/\\]{2})/i;
 export function connectionUrls(connection: Connection): ConnectionUrls {
   const { url: base } = readTarget(connection.baseUrl);
   const { origin } = base;
-  const root = base.pathname.replace(/\/+$/, "");
+  const root = withoutSlashes(base.pathname);
   const refused = (why: string) =>
     new OutboundRefusedError(`the connection ${connection.id} ${why}`);
 
@@ -81,4 +81,11 @@ function below(root: string, { url }: Target): string | null {
   const { pathname } = url;
   if (pathname === root) return "/";
   return pathname.startsWith(`${root}/`) ? pathname.slice(root.length) : null;
+}
+
+/** A path without slashes at its end. */
+function withoutSlashes(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === "/") end -= 1;
+  return path.slice(0, end);
 }
