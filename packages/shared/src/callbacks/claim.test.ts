@@ -82,11 +82,8 @@ describe("a claim", () => {
     await owe("key:c", names(1, "c"), 1);
     const { deliveries } = await claim({ room: 7 });
     const counts = Map.groupBy(deliveries, (one) => one.caller_id);
-    expect([...counts].map(([caller, all]) => [caller, all.length]).toSorted()).toEqual([
-      ["key:a", 4],
-      ["key:b", 2],
-      ["key:c", 1],
-    ]);
+    const taken = Object.fromEntries([...counts].map(([caller, all]) => [caller, all.length]));
+    expect(taken).toEqual({ "key:a": 4, "key:b": 2, "key:c": 1 });
     const ofA = (counts.get("key:a") ?? []).map((one) => one.target);
     expect(new Set(ofA).size).toBe(3);
   });
