@@ -181,6 +181,6 @@ test("text of HTML has lines, items, addresses of links, and no scripts", () => 
     <h1>Title</h1><p>One<br>two &amp; &#8364; &lt;b&gt; &bogus;</p><ul><li>a</li><li>b</li></ul>
     <a href="https://x.example/">go</a> <a href="https://y.example">https://y.example</a><script>no()</script></body></html>`;
   expect(plainText(html)).toBe(
-    "Title\n\nOne\ntwo & € <b> &bogus;\n\n- a\n\n- b\n\ngo (https://x.example/) https://y.example",
+    "Title\n\nOne\ntwo & € <b> &bogus;\n\n- a\n- b\n\ngo (https://x.example/) https://y.example",
   );
 });

@@ -3,7 +3,6 @@ import { chatPayload } from "./chat-payload.ts";
 import { notifySendContract, type Chat, type Email } from "./contract.ts";
 import { escapes } from "./escape-value.ts";
 import { fillTemplate } from "./fill-template.ts";
-import { plainText } from "./plain-text.ts";
 
 /** One message per attempt; what the door throws says by itself whether it is tried again. */
 export default defineEngine({
@@ -55,7 +54,7 @@ async function sendMail({ smtp }: Pick<Clients, "smtp">, input: Email) {
     input.html === undefined ? undefined : fillTemplate(input.html, variables, escapes.html);
   const text =
     input.text === undefined
-      ? plainText(html ?? "")
+      ? (await import("./plain-text.ts")).plainText(html ?? "")
       : fillTemplate(input.text, variables, escapes.text);
   const sent = await smtp(connection).send(
     {
