@@ -75,7 +75,7 @@ const scope = (): CallScope => ({
   signal: new AbortController().signal,
   ...noConnections,
   callLog: { record: () => undefined },
-  connections: { connection: async () => connection },
+  connections: { connection: () => connection },
 });
 const contenders: Record<string, () => Promise<unknown>> = {
   async "plain undici"() {

@@ -2,25 +2,18 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { CallEnd } from "./call-end.ts";
 import { callTimeoutMs } from "./call-timeout.ts";
-import { type ConnectionUrls } from "./connection-url.ts";
 import { OutboundRefusedError } from "./errors.ts";
 import { type HttpRequestOptions, type HttpResponse } from "./http-client.ts";
 import { HttpTry } from "./http-try.ts";
-import { type Connection } from "./ports.ts";
 import { prepareRequest } from "./prepare-request.ts";
 import { recordCall } from "./record-call.ts";
 import { type Hop } from "./redirect.ts";
 import { waitBeforeRetry } from "./retry-in-attempt.ts";
+import { type Route } from "./route.ts";
 import { type Connecting } from "./send-hop.ts";
 import { type CallScope } from "./scope.ts";
 import { readTarget } from "./target.ts";
 import { CALL_TIME_UP, CallTimeUp, timeoutError } from "./time-up.ts";
-
-/** A connection and where it leads. */
-export interface Route {
-  readonly connection: Connection;
-  readonly urls: ConnectionUrls;
-}
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_RESPONSE_BYTES = 5 * 1024 * 1024;
@@ -70,8 +63,17 @@ export class HttpCall {
     url: string,
   ): Promise<HttpResponse> {
     this.#connectionId = id;
-    const found = find(id);
+    const found = this.#find(id, find);
     return found instanceof Promise ? this.#onceFound(id, found, url) : this.run(url, found);
+  }
+
+  #find(id: string, find: (id: string) => Route | Promise<Route>): Route | Promise<Route> {
+    try {
+      return find(id);
+    } catch (error) {
+      this.#recordRefusal(error);
+      throw error;
+    }
   }
 
   async #onceFound(id: string, found: Promise<Route>, url: string): Promise<HttpResponse> {
@@ -151,7 +153,7 @@ export class HttpCall {
   #firstHop(url: string): Hop {
     const { route, options, scope, step } = this;
     const target = route === null ? readTarget(url) : route.urls.target(url);
-    const headers = route?.connection.headers ?? null;
+    const headers = route?.headers ?? null;
     const request = prepareRequest(options, scope, step, headers);
     route?.urls.allowMethod(request.method);
     const path = target.url.pathname + target.url.search;

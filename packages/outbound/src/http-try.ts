@@ -11,7 +11,7 @@ import {
   type ExchangeWatcher,
   type OutboundRequest,
 } from "./exchange.ts";
-import { type HttpCall, type Route } from "./http-call.ts";
+import { type HttpCall } from "./http-call.ts";
 import { type HttpResponse } from "./http-client.ts";
 import { createHttpResponse } from "./http-response.ts";
 import { type Admitted, type OutboundCall } from "./ports.ts";
@@ -26,6 +26,7 @@ import {
 import { BodyTooLarge } from "./response-bytes.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { isIdempotent, isRetryableStatus } from "./retry-safety.ts";
+import { type Route } from "./route.ts";
 import { sendHop } from "./send-hop.ts";
 import {
   CALL_TIME_UP,
@@ -285,7 +286,7 @@ export class HttpTry implements ExchangeWatcher {
     const { route } = this.#call;
     if (route === null || route.connection.auth.type === "none") return null;
     this.#authorizing = true;
-    this.#authorized = authorizeNow(hop.request, route.connection);
+    this.#authorized = authorizeNow(hop.request, route.connection, {}, route.credentials);
     if (this.#authorized === null) return this.#authorizeByToken(hop, route);
     this.#authorizing = false;
     return null;

@@ -1,6 +1,6 @@
-import { connectionUrls } from "./connection-url.ts";
 import { type HttpClient } from "./http-client.ts";
-import { HttpCall, type Route } from "./http-call.ts";
+import { HttpCall } from "./http-call.ts";
+import { type Route } from "./route.ts";
 import { type Connecting } from "./send-hop.ts";
 import { type CallScope } from "./scope.ts";
 
@@ -14,12 +14,10 @@ export function createHttpClient(
   connectionId?: string,
 ): HttpClient {
   let calls = 0;
-  let route: Route | null = null;
 
-  const findRoute = async (id: string): Promise<Route> => {
-    const connection = await scope.connections.connection(id, "http");
-    if (route?.connection !== connection) route = { connection, urls: connectionUrls(connection) };
-    return route;
+  const findRoute = (id: string): Route | Promise<Route> => {
+    const found = scope.connections.connection(id, "http");
+    return found instanceof Promise ? found.then(connecting.routeOf) : connecting.routeOf(found);
   };
 
   return {

@@ -11,6 +11,7 @@ import { type SmtpClient } from "./smtp/smtp-client.ts";
 import { type WebSocketClient } from "./websocket/websocket-client.ts";
 import { openSocket } from "./open-socket.ts";
 import { type Resolver } from "./ports.ts";
+import { createRoutes } from "./route.ts";
 
 /** The one door to the outside of a process. */
 export interface Outbound {
@@ -54,6 +55,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
     guard,
     pool,
     open: openSocket,
+    routeOf: createRoutes(),
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
     certificateAuthorities: options.certificateAuthorities,
   };

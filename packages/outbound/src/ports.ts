@@ -184,7 +184,7 @@ export interface ConnectionSource {
    * @throws OutboundRefusedError where there is none of that id and kind, it is off, or this engine or caller may not
    *   use it: one text for all of these
    */
-  connection(id: string, kind: Protocol): Promise<Connection>;
+  connection(id: string, kind: Protocol): Connection | Promise<Connection>;
 }
 
 /** Lets calls through a connection: its circuit, its concurrency and its rate are one over all workers. */

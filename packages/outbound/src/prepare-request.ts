@@ -14,7 +14,7 @@ const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
  * The request as it will be written, but for its path: what the caller gave, checked, and what every
  * call carries. A header that the caller set is only replaced by one that the connection sets for all calls.
  *
- * @param connectionHeaders of the connection, lower-case; null: a plain address
+ * @param connectionHeaders of the connection, checked; null: a plain address
  * @throws OutboundRefusedError for a method, header or body that is not allowed; TypeError when `json`
  *   is nothing that JSON can say, or comes together with `body`.
  */
@@ -47,7 +47,7 @@ export function prepareRequest(
   if (options.headers) Object.assign(headers, checkHeaders(options.headers));
   const key = options.idempotencyKey;
   if (key !== undefined) Object.assign(headers, checkHeaders({ "idempotency-key": key }));
-  if (connectionHeaders !== null) Object.assign(headers, checkHeaders(connectionHeaders));
+  if (connectionHeaders !== null) Object.assign(headers, connectionHeaders);
   return { method, headers, body };
 }
 

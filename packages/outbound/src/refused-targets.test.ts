@@ -1,3 +1,4 @@
+import { createRoutes } from "./route.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import { parseAllowList } from "./allow-list.ts";
@@ -78,6 +79,7 @@ function client(resolve = knownNames, baseUrl?: string) {
         dnsTimeoutMs: 5000,
       }),
       pool: createConnectionPool(),
+      routeOf: createRoutes(),
       connectTimeoutMs: 5000,
       open: async (options: OpenSocketOptions) => {
         opened.push(`${options.addresses.join()}:${options.target.port}`);
@@ -194,6 +196,7 @@ describe("is refused as a redirect's target", () => {
           dnsTimeoutMs: 5000,
         }),
         pool: createConnectionPool(),
+        routeOf: createRoutes(),
         connectTimeoutMs: 5000,
         open: openSocket,
       },

@@ -1,3 +1,4 @@
+import { createRoutes } from "./route.ts";
 import { type Socket } from "node:net";
 
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -31,6 +32,7 @@ it("replaces a kept connection that broke a moment ago, also for a POST", async 
         dnsTimeoutMs: 5000,
       }),
       pool,
+      routeOf: createRoutes(),
       connectTimeoutMs: 5000,
       open: async (options) => {
         const socket = await openSocket(options);
@@ -70,6 +72,7 @@ it("judges the target of every call, also where a kept connection serves it", as
         addressesFor: guard.addressesFor,
       },
       pool,
+      routeOf: createRoutes(),
       connectTimeoutMs: 5000,
       open: (options) => {
         connected.push(options.target.url.pathname);

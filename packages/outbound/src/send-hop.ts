@@ -11,6 +11,7 @@ import {
 import { exchange, type Answer, type ExchangeWatcher, type OutboundRequest } from "./exchange.ts";
 import { type OpenSocket, type SocketTimings } from "./open-socket.ts";
 import { type Connection } from "./ports.ts";
+import { type RouteOf } from "./route.ts";
 import { type Target } from "./target.ts";
 
 /** What the clients of one process share. */
@@ -18,6 +19,7 @@ export interface Connecting {
   readonly guard: ConnectGuard;
   readonly pool: ConnectionPool;
   readonly open: OpenSocket;
+  readonly routeOf: RouteOf;
   /** For TCP and TLS together, in milliseconds. */
   readonly connectTimeoutMs: number;
   readonly certificateAuthorities?: readonly string[] | undefined;

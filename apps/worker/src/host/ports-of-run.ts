@@ -49,7 +49,7 @@ export function createPortsOfRun(run: CallingRun, options: PortsOfRunOptions): P
   /** Questions under way, for calls that begin together. Not shared with other runs: they end with this one. */
   const finding = new Map<string, Promise<Connection>>();
 
-  async function find(id: string, protocol: Protocol): Promise<Connection> {
+  function find(id: string, protocol: Protocol): Connection | Promise<Connection> {
     const name = whose(id, protocol);
     const here = known.get(name);
     if (here !== null) return here;

@@ -1,8 +1,8 @@
 import { OutboundRefusedError } from "../errors.ts";
 import { type OutboundRequest } from "../exchange.ts";
-import { type Connection, type TokenSource } from "../ports.ts";
+import { type Connection, type ConnectionAuth, type TokenSource } from "../ports.ts";
 import { checkHeaders } from "../request-headers.ts";
-import { bearer, credentialsOf, type Credentials } from "./credentials.ts";
+import { bearer, credentialsOf, type Credentials, type OwnAuth } from "./credentials.ts";
 
 /** A request with the connection's credentials on it: for the wire alone, never for a log or an error. */
 export interface AuthorizedRequest {
@@ -42,36 +42,69 @@ export async function authorize(
   const now = authorizeNow(request, connection, options);
   if (now !== null) return now;
   const accessToken = await ports.tokens.token(connection, options.stale ?? null, signal);
-  return { ...withCredentials(request, connection, bearer(accessToken)), accessToken };
+  return withCredentials(request, connection, prepare(bearer(accessToken)), accessToken);
 }
 
 /**
  * {@link authorize} for a connection that has its credentials itself; null where a token has to be asked for.
  *
+ * @param prepared what {@link prepareCredentials} gave for it
  * @throws OutboundRefusedError as there
  */
 export function authorizeNow(
   request: OutboundRequest,
   connection: Connection,
   options: Pick<AuthorizeOptions, "messageId" | "now"> = {},
+  prepared: PreparedCredentials | null = null,
 ): AuthorizedRequest | null {
+  if (prepared !== null) return withCredentials(request, connection, prepared, null);
   const { auth } = connection;
-  if (auth.type === "oauth2_client_credentials" || auth.type === "oauth2_refresh_token") {
-    return null;
-  }
+  if (isByToken(auth)) return null;
   const { messageId } = options;
   const now = options.now?.() ?? new Date();
   const credentials = credentialsOf(auth, request, { messageId, now });
-  return { ...withCredentials(request, connection, credentials), accessToken: null };
+  return withCredentials(request, connection, prepare(credentials), null);
+}
+
+/** Credentials that are the same for every request. */
+export interface PreparedCredentials extends Credentials {
+  readonly headerNames: ReadonlySet<string>;
+  readonly queryNames: ReadonlySet<string>;
+}
+
+/**
+ * The credentials of a connection that are the same for every request; null where they are made for each (a signature)
+ * or have to be asked for (a token).
+ *
+ * @throws OutboundRefusedError for what no request can carry; messages name no value
+ */
+export function prepareCredentials({ auth }: Connection): PreparedCredentials | null {
+  if (isByToken(auth) || auth.type === "hmac") return null;
+  const nothing = { method: "GET", path: "/", headers: {}, body: null };
+  return prepare(credentialsOf(auth, nothing, { now: new Date(0) }));
+}
+
+function isByToken(auth: ConnectionAuth): auth is Exclude<ConnectionAuth, OwnAuth> {
+  return auth.type === "oauth2_client_credentials" || auth.type === "oauth2_refresh_token";
+}
+
+function prepare(credentials: Credentials): PreparedCredentials {
+  const headers = checkHeaders(credentials.headers);
+  return {
+    headers,
+    query: credentials.query,
+    headerNames: new Set(Object.keys(headers)),
+    queryNames: new Set(Object.keys(credentials.query)),
+  };
 }
 
 function withCredentials(
   request: OutboundRequest,
   { id }: Connection,
-  credentials: Credentials,
-): Omit<AuthorizedRequest, "accessToken"> {
-  const headers = checkHeaders(credentials.headers);
-  for (const name of Object.keys(headers)) {
+  { headers, query, headerNames, queryNames }: PreparedCredentials,
+  accessToken: string | null,
+): AuthorizedRequest {
+  for (const name of headerNames) {
     // Taking the request's own would let whoever wrote it speak as somebody else through this connection.
     if (Object.hasOwn(request.headers, name)) {
       throw new OutboundRefusedError(`the header ${name} is set by the connection ${id}`);
@@ -79,18 +112,19 @@ function withCredentials(
   }
   return {
     request: {
-      ...request,
-      path: withQuery(request.path, id, credentials.query),
+      method: request.method,
+      path: queryNames.size === 0 ? request.path : withQuery(request.path, id, query),
       headers: { ...request.headers, ...headers },
+      body: request.body,
     },
-    credentialHeaders: new Set(Object.keys(headers)),
-    credentialQuery: new Set(Object.keys(credentials.query)),
+    credentialHeaders: headerNames,
+    credentialQuery: queryNames,
+    accessToken,
   };
 }
 
 function withQuery(path: string, id: string, query: Credentials["query"]): string {
   const entries = Object.entries(query);
-  if (entries.length === 0) return path;
   const at = path.indexOf("?");
   const given = new URLSearchParams(at < 0 ? "" : path.slice(at));
   for (const [name] of entries) {
