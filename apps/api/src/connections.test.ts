@@ -66,7 +66,7 @@ describe("making one", () => {
       breaker: { failures: 5, ratio: 0.5, window: "30s", open: "10s", max_open: "5m" },
       engines: null,
       callers: null,
-      log: { bodies: false, max_body_bytes: 16_384 },
+      log: { bodies: false, max_body_bytes: 16_384, hide_paths: false },
       is_active: true,
       revision: expect.any(Number),
       created_at: expect.any(String),
@@ -89,7 +89,7 @@ describe("making one", () => {
       concurrency: null,
       rate: null,
       breaker: { failures: 5, ratio: 0.5, windowMs: 30_000, openMs: 10_000, maxOpenMs: 300_000 },
-      log: { bodies: false, maxBodyBytes: 16_384 },
+      log: { bodies: false, maxBodyBytes: 16_384, hidePaths: false },
     });
   });
 
@@ -107,7 +107,7 @@ describe("making one", () => {
       breaker: null,
       engines: ["http.request"],
       callers: ["plane", "key:AbCdEfGhIjKl"],
-      log: { bodies: true, max_body_bytes: 1024 },
+      log: { bodies: true, max_body_bytes: 1024, hide_paths: true },
       is_active: false,
     };
     const connection = await create(wanted);
@@ -116,7 +116,7 @@ describe("making one", () => {
       baseUrl: wanted.base_url,
       rate: { limit: 100, perMs: 60_000 },
       breaker: null,
-      log: { bodies: true, maxBodyBytes: 1024 },
+      log: { bodies: true, maxBodyBytes: 1024, hidePaths: true },
     });
   });
 

@@ -38,7 +38,7 @@ export async function connectionBody(
 }
 
 function plainMembers(options: ConnectionOptions): Members {
-  const { baseUrl, description, header, timeout, retries, concurrency, rate, logBodies } = options;
+  const { baseUrl, description, header, timeout, retries, concurrency, rate } = options;
   const given = {
     base_url: baseUrl,
     description,
@@ -51,10 +51,19 @@ function plainMembers(options: ConnectionOptions): Members {
     rate,
     engines: options.engine,
     callers: options.caller,
-    log: logBodies === undefined ? undefined : { bodies: logBodies },
+    log: logOf(options),
     is_active: options.active,
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** Undefined: no option says anything of it. */
+function logOf({ logBodies, hidePaths }: ConnectionOptions): object | undefined {
+  if (logBodies === undefined && hidePaths === undefined) return undefined;
+  return {
+    ...(logBodies === undefined ? {} : { bodies: logBodies }),
+    ...(hidePaths === undefined ? {} : { hide_paths: hidePaths }),
+  };
 }
 
 /** `auth` without its secrets; null: no option says anything of it. */

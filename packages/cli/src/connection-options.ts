@@ -34,6 +34,7 @@ export interface ConnectionOptions extends GlobalOptions {
   engine?: string[];
   caller?: string[];
   logBodies?: boolean;
+  hidePaths?: boolean;
   active?: boolean;
 }
 
@@ -91,6 +92,7 @@ export function addConnectionOptions(command: Command): Command {
     .option("--engine <id>", "an engine that may use it (repeatable); without: all", repeatedOption)
     .option("--caller <caller>", "plane or key:<id> (repeatable); without: all", repeatedOption)
     .option("--log-bodies", "keep bodies in the outbound log, redacted")
+    .option("--hide-paths", "its paths are secrets (a chat webhook's): no log shows them")
     .option("--active", "switch it on")
     .option("--no-active", "switch it off");
 }

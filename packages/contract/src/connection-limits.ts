@@ -88,5 +88,9 @@ export const connectionLogSchema = z
       .default(false)
       .meta({ description: "Keep bodies in the outbound log, capped and redacted" }),
     max_body_bytes: z.int().min(1).max(262_144).default(16_384),
+    hide_paths: z.boolean().default(false).meta({
+      description:
+        "Paths of this connection are secrets (a chat webhook's): no log, error or answer shows them",
+    }),
   })
   .meta({ id: "ConnectionLog" });

@@ -10,10 +10,11 @@ import {
 } from "./errors.ts";
 import { type Hop } from "./redirect.ts";
 import { BodyTooLarge } from "./response-bytes.ts";
+import { shownPath } from "./shown-path.ts";
 
 /** Method, host and path of a hop: never the query. */
-export function describeHop({ target, request }: Hop): string {
-  const path = target.url.pathname.slice(0, 256);
+export function describeHop({ target, request, hidesPath }: Hop): string {
+  const path = shownPath(target.url, hidesPath, 256);
   return `${request.method} ${target.url.protocol}//${target.url.host}${path}`;
 }
 

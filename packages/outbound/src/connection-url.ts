@@ -1,6 +1,7 @@
 import { OutboundRefusedError } from "./errors.ts";
 import { hasHiddenDots, matchesPath } from "./path-patterns.ts";
 import { type Connection } from "./ports.ts";
+import { shownPath } from "./shown-path.ts";
 import { readTarget, type Target } from "./target.ts";
 
 /** Where a connection's calls go: its base URL, read once, and what of it may be called. */
@@ -44,7 +45,9 @@ export function connectionUrls(connection: Connection): ConnectionUrls {
     if (connection.paths === null) return;
     const path = below(root, target);
     if (path === null || !matchesPath(path, connection.paths)) {
-      throw refused(`does not allow the path ${pathname.slice(0, 256)}`);
+      throw refused(
+        `does not allow the path ${shownPath(target.url, connection.log.hidePaths === true, 256)}`,
+      );
     }
   };
 

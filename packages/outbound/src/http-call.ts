@@ -157,7 +157,8 @@ export class HttpCall {
     const request = prepareRequest(options, scope, step, headers);
     route?.urls.allowMethod(request.method);
     const path = target.url.pathname + target.url.search;
-    return { target, own: route !== null, request: { ...request, path } };
+    const hidesPath = route?.connection.log.hidePaths === true;
+    return { target, own: route !== null, hidesPath, request: { ...request, path } };
   }
 
   #recordRefusal(error: unknown): void {

@@ -143,3 +143,24 @@ describe("a connection that logs bodies", () => {
     ]);
   });
 });
+
+describe("a connection whose paths are secrets", () => {
+  const log = { bodies: false, maxBodyBytes: 64, hidePaths: true };
+
+  it("shows them in no row, no answer and no error, redirects included", async () => {
+    const { client, scope } = await echo({ log, paths: ["/s3cret/**", "/away/**"] });
+    const answer = await client.request("/s3cret/hook");
+    expect(answer.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\[hidden\]$/);
+    await client.request("/away/v2/s3cret/there", { method: "PUT", body: "x" }).catch(() => null);
+    const errors = [
+      await client.request("/s3cret/hook", { acceptStatus: [500] }).catch(String),
+      await client.request("/not-allowed/s3cret").catch(String),
+    ];
+    expect(errors).toEqual([
+      expect.stringMatching(/\/\[hidden\] answered 200$/),
+      expect.stringMatching(/does not allow the path \/\[hidden\]$/),
+    ]);
+    expect(scope.calls.map((row) => row.path)).toContain("/[hidden]");
+    expect(JSON.stringify([scope.calls, answer.url, errors])).not.toContain("s3cret");
+  });
+});

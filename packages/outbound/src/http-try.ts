@@ -28,6 +28,7 @@ import { retryAfterMs } from "./retry-after.ts";
 import { isIdempotent, isRetryableStatus } from "./retry-safety.ts";
 import { type Route } from "./route.ts";
 import { sendHop } from "./send-hop.ts";
+import { shownPath } from "./shown-path.ts";
 import {
   CALL_TIME_UP,
   CallTimeUp,
@@ -197,7 +198,9 @@ export class HttpTry implements ExchangeWatcher {
       const response = createHttpResponse({
         status,
         headers,
-        url: hop.target.url.href,
+        url: hop.hidesPath
+          ? hop.target.url.origin + shownPath(hop.target.url, true, 0)
+          : hop.target.url.href,
         redirects,
         durationMs: Math.round(performance.now() - call.startedAt),
         bytes: answer.body,

@@ -108,7 +108,12 @@ export interface Connection {
   /** Calls over all workers; null: no bound. */
   readonly rate: { readonly limit: number; readonly perMs: number } | null;
   readonly breaker: BreakerPolicy | null;
-  readonly log: { readonly bodies: boolean; readonly maxBodyBytes: number };
+  readonly log: {
+    readonly bodies: boolean;
+    readonly maxBodyBytes: number;
+    /** Paths are secrets here, as those of chat webhooks: neither the log nor an error shows them. */
+    readonly hidePaths?: boolean;
+  };
 }
 
 export interface RetryPolicy {

@@ -7,6 +7,7 @@ import { type Hop } from "./redirect.ts";
 import { type Traffic } from "./send-hop.ts";
 import { shownBody } from "./shown-body.ts";
 import { shownHeaders } from "./shown-headers.ts";
+import { shownPath } from "./shown-path.ts";
 
 /** What is known of a hop, also when it ends in an error. */
 export interface HopRecord extends Traffic {
@@ -63,7 +64,7 @@ export function recordHop(facts: HopFacts): void {
     connection: connection?.id ?? null,
     method: hop.request.method,
     host: url.host,
-    path: url.pathname.slice(0, 2048),
+    path: shownPath(url, hop.hidesPath, 2048),
     status: record.status,
     error_code: error === null ? null : error instanceof OutboundError ? error.code : "aborted",
     started_at: new Date(record.startedAt).toISOString(),

@@ -183,6 +183,7 @@ describe("limits", () => {
 describe("followRedirect", () => {
   const hop = (url: string) => ({
     target: readTarget(url),
+    hidesPath: false,
     own: false,
     request: { method: "GET", path: "/", headers: {}, body: null },
   });

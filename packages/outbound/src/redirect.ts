@@ -40,6 +40,8 @@ export interface Hop {
   readonly request: OutboundRequest;
   /** Whether neither this hop nor one before it left the origin of the call's connection. */
   readonly own: boolean;
+  /** Whether its path is a secret: the call's connection says so, and a server may repeat it wherever it leads. */
+  readonly hidesPath: boolean;
 }
 
 /**
@@ -81,6 +83,7 @@ export function followRedirect(
   return {
     target,
     own: hop.own && sameOrigin,
+    hidesPath: hop.hidesPath,
     request: {
       method: becomesGet ? "GET" : method,
       path: target.url.pathname + target.url.search,

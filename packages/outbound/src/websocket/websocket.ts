@@ -11,6 +11,7 @@ import { makeProtocolCall } from "../protocol-call.ts";
 import { checkHeaders } from "../request-headers.ts";
 import { type CallScope } from "../scope.ts";
 import { type Connecting } from "../send-hop.ts";
+import { shownPath } from "../shown-path.ts";
 import { readProtocolTarget, type Target } from "../target.ts";
 import { CallTimeUp, timeoutError } from "../time-up.ts";
 import { runExchange } from "./exchange.ts";
@@ -71,8 +72,9 @@ async function exchange(call: Exchange): Promise<WebSocketExchange> {
   const timeoutMs = callTimeoutMs(
     options.timeout ?? connection?.timeouts.totalMs ?? DEFAULT_TIMEOUT_MS,
   );
+  const hidden = connection?.log.hidePaths === true;
   const plan = {
-    what: `websocket ${target.url.host}${target.url.pathname.slice(0, 256)}`,
+    what: `websocket ${target.url.host}${shownPath(target.url, hidden, 256)}`,
     subprotocols,
     send,
     count: options.count,
@@ -96,7 +98,7 @@ async function exchange(call: Exchange): Promise<WebSocketExchange> {
       protocol: "websocket",
       target,
       method: "GET",
-      path: target.url.pathname,
+      path: shownPath(target.url, hidden, 2048),
       step: call.step,
       number,
       idempotencyKey: null,

@@ -40,7 +40,11 @@ export function openConnection(stored: StoredConnection, box: SecretBox | null):
     concurrency: config.concurrency,
     rate: config.rate && { limit: config.rate.limit, perMs: msOf(config.rate.per) },
     breaker: config.breaker && openBreaker(config.breaker),
-    log: { bodies: config.log.bodies, maxBodyBytes: config.log.max_body_bytes },
+    log: {
+      bodies: config.log.bodies,
+      maxBodyBytes: config.log.max_body_bytes,
+      hidePaths: config.log.hide_paths,
+    },
   };
 }
 
