@@ -69,3 +69,25 @@ export const workerToldToGo: Fault = {
     await bed.complete();
   },
 };
+
+/** APIs and workers side by side, one of each after the other, as Kubernetes does: the successor is ready before one leaves. */
+export const rolledOver: Fault = {
+  name: "every process replaced, one after the other",
+  backends: bothBackends,
+  async strike(bed) {
+    const { deployment } = bed;
+    const rollApis = async (): Promise<void> => {
+      for (const old of bed.livingApis()) {
+        await (await deployment.startApi()).ready();
+        await old.stop();
+      }
+    };
+    const rollWorkers = async (): Promise<void> => {
+      for (const old of bed.livingWorkers()) {
+        await (await deployment.startWorker()).ready();
+        await old.stop();
+      }
+    };
+    await Promise.all([rollApis(), rollWorkers()]);
+  },
+};

@@ -24,6 +24,8 @@ export interface LoadOptions {
   input: (n: number) => unknown;
   /** The n-th one's `options`. */
   options?: (n: number) => Record<string, unknown>;
+  /** The n-th one's `callback`. */
+  callback?: (n: number) => { url: string };
   /** How many; left out: as long as `goOn` says so. */
   count?: number;
   /** Asked before each. */
@@ -150,6 +152,7 @@ export async function openLedger(
       engine,
       input,
       options,
+      callback,
       count = Infinity,
       goOn,
       parallel = 8,
@@ -161,7 +164,12 @@ export async function openLedger(
       const lane = async (): Promise<void> => {
         while (next < count && goOn?.() !== false) {
           const n = next++;
-          await submit({ engine, input: input(n), ...(options && { options: options(n) }) });
+          await submit({
+            engine,
+            input: input(n),
+            ...(options && { options: options(n) }),
+            ...(callback && { callback: callback(n) }),
+          });
           onAccepted?.(++done);
           if (paceMs > 0) await delay(paceMs);
         }

@@ -4,8 +4,8 @@ import { misbehaving } from "./misbehaving.ts";
 import type { Expected, Order } from "./order.ts";
 
 /** What is sent of an order. */
-export function bodyOf({ engine, input, options }: Order): Record<string, unknown> {
-  return { engine, input, ...(options && { options }) };
+export function bodyOf({ engine, input, options, callback }: Order): Record<string, unknown> {
+  return { engine, input, ...(options && { options }), ...(callback && { callback }) };
 }
 
 type Input = Record<string, never> & { failures?: number; fail?: number };
@@ -25,6 +25,15 @@ const engines: Readonly<Record<string, (order: Order) => Expected>> = {
   count: ({ input }) => endOf(1 + ((input as Input).fail ?? 0)),
   "count.deaf": ({ input }) => endOf(1 + ((input as Input).failures ?? 0)),
   steps: ({ input }) => endOf(1 + ((input as Input).failures ?? 0)),
+  // What parks it, or fails a circuit's try, counts no attempt.
+  "crm.contact": () => ({ attempt: 1, output: { status: 200, attempt: 1 } }),
+  // Of a service that completes it later, or too late, or never.
+  "far.work"({ input }) {
+    const { how, n } = input as { how: string; n: number };
+    return how === "late" || how === "never"
+      ? { attempt: 1, code: "timeout" }
+      : { attempt: 1, output: { n } };
+  },
   "count.single": () => ({ attempt: 1, output: { attempt: 1 } }),
   flaky({ input, options }) {
     const { failures = 0 } = input as Input;

@@ -4,6 +4,8 @@ export interface Order {
   input: unknown;
   /** `options` of the submit, as the API takes them. */
   options?: Record<string, unknown>;
+  /** Who is told of its end. */
+  callback?: { url: string };
   /** It may end so as well: a cancel or a `ttl` comes in time or too late. */
   may?: readonly ("canceled" | "expired")[];
   /** It has to end so, whatever its engine would do. */
