@@ -12,9 +12,10 @@ import {
 } from "../testing/stack.ts";
 import { createBreakers, type Breakers, type Turned } from "./breakers.ts";
 import type { GuardedConnection } from "./circuit.ts";
+import { parkedConnections } from "../executions/release-parked.ts";
 import { countOutcomes, ensureCircuits } from "./count-outcomes.ts";
 import { releaseStranded } from "./release-stranded.ts";
-import { resetCircuit } from "./reset-circuit.ts";
+import { forgetCircuit, resetCircuit } from "./reset-circuit.ts";
 
 const policy: BreakerPolicy = {
   failures: 3,
@@ -437,4 +438,22 @@ test("an operator closes it by hand", async () => {
   await here.hears(connection);
   expect(await call(here, connection, "success")).toBe("closed");
   expect(await resetCircuit(other.db.pool, other.signals, connection.id)).toBe(0);
+});
+
+test("a connection that is removed takes its counts along, and lets go of what waits for it", async () => {
+  const here = breakersOf(one);
+  const connection = freshConnection();
+  const { id } = connection;
+  for (let n = 0; n < 2; n++) await call(here, connection, "failure");
+  await until(
+    () => row(id),
+    (found) => found?.failures === 2,
+  );
+  const before = await row(id);
+  await parkOn(connection, freshEngineId(), 2);
+  await forgetCircuit(other.db.pool, other.signals, id);
+  // What is under way is of another generation, and counts for nobody who gets its id.
+  expect(await row(id)).toMatchObject({ state: "closed", failures: 0, calls: 0 });
+  expect(Number((await row(id))?.["generation"])).toBeGreaterThan(Number(before?.["generation"]));
+  expect(await parkedConnections(one.db.pool)).not.toContain(`connection:${id}`);
 });

@@ -257,6 +257,6 @@ test(
       { numRuns: 25 },
     );
     // The programs get far enough to say something.
-    expect(openings).toBeGreaterThan(25);
+    expect(openings).toBeGreaterThan(8);
   },
 );

@@ -82,6 +82,11 @@ export async function closeCircuit(pool: pg.Pool, connectionId: string): Promise
   return change(pool, "close-circuit", closes, `b.state <> 'closed'`, [connectionId]);
 }
 
+/** Forgets all that was counted: who gets its connection's id next has nothing to do with it. */
+export async function forgetCounts(pool: pg.Pool, connectionId: string): Promise<Circuit | null> {
+  return change(pool, "forget-counts", closes, "true", [connectionId]);
+}
+
 /** Lets an open circuit be tried at once: its connection was changed since it opened. */
 export async function hurryCircuit(
   pool: pg.Pool,

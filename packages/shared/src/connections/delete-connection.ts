@@ -1,3 +1,4 @@
+import { forgetCircuit } from "../breakers/reset-circuit.ts";
 import type { Database } from "../db/database.ts";
 import type { Signals } from "../signals/signals.ts";
 import { ConnectionNotFoundError } from "./connection-errors.ts";
@@ -18,4 +19,5 @@ export async function deleteConnection(
     .executeTakeFirst();
   if (row === undefined) throw new ConnectionNotFoundError(id);
   signals.publish("connections", id);
+  await forgetCircuit(db.pool, signals, id);
 }
