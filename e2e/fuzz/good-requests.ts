@@ -153,7 +153,12 @@ function parameterValues(
       if (["changeEngine", "unregisterEngine"].includes(operation.id))
         return from(world.remoteEngines);
       return fc.constantFrom(engine, engine, engine, engine, `${engine}@1`, "nobody-has-this");
+    case "callback_id":
+      return fc.constant(world.told.callback);
+    case "call_id":
+      return fc.constant(world.told.call);
     case "execution_id":
+      if (operation.path.includes("{callback_id}")) return fc.constant(world.told.execution);
       return manyIds
         ? fc.array(from(world.executions), { minLength: 1, maxLength: 5 }).map((ids) => ids.join())
         : operation.path.endsWith("/cancel")

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Client } from "@tl-engine/client";
 import type { Deployment } from "../support/deployment.ts";
+import { eventually } from "../support/eventually.ts";
 import { request } from "../support/request.ts";
 import { makeCallers, type Callers } from "./callers.ts";
 import { openBook, type ExecutionBook } from "./execution-book.ts";
@@ -29,6 +30,8 @@ export interface World {
   /** Ids of registered remote engines; what was unregistered stays among them. */
   readonly remoteEngines: Pool;
   readonly webhookEndpoints: Pool;
+  /** An execution of tl-plane's whose end somebody was told of: its id, the delivery's, and that of a try in the log. */
+  readonly told: { execution: string; callback: string; call: string };
   readonly etags: Pool;
   /** Cursors that a list has given out, by the list's path. */
   cursorsOf(path: string): Pool;
@@ -72,6 +75,7 @@ export async function makeWorld(deployment: Deployment, databaseUrl: string): Pr
     connections: makePool(),
     remoteEngines: makePool(),
     webhookEndpoints: makePool(),
+    told: await tellSomebody(plane),
     etags: makePool(),
     cursorsOf(path) {
       const pool = cursors.get(path) ?? makePool();
@@ -115,6 +119,22 @@ async function seedExecutions({ url, callers, book, executions, open }: World): 
   const headers = { "x-api-key": secret };
   await request(`${url}/api/v1/engines`, { headers });
   for (let n = 0; n < 10; n++) await request(`${url}/api/v1/executions`, { headers });
+}
+
+/** The address is refused by the door: the delivery fails, is on record, and may be sent again. */
+async function tellSomebody(plane: Client): Promise<World["told"]> {
+  const { execution_id } = await plane.execute("echo", 1, {
+    callback: { url: "https://127.0.0.1:9/hook" },
+  });
+  return eventually("a callback is in the outbound log", async () => {
+    const [delivery] = await plane.webhooks.callbacksOf(execution_id);
+    for await (const call of plane.outboundCalls.list({ executionId: execution_id })) {
+      const { id } = call;
+      if (delivery && id !== null)
+        return { execution: execution_id, callback: delivery.id, call: id };
+    }
+    return null;
+  });
 }
 
 async function seedKeys({ keys }: World, plane: Client): Promise<void> {
