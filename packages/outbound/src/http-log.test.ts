@@ -119,6 +119,28 @@ describe("a connection that logs bodies", () => {
     expect(JSON.stringify(row.resend?.headers)).not.toContain("s3cret");
   });
 
+  it.each(["/x", "/x?what=is?&b=1"])(
+    "hides a key of the query of %s in every spelling",
+    async (path) => {
+      const server = await startHttp((request, response) => {
+        const query = new URL(request.url ?? "", "http://a.test").searchParams.get("key") ?? "";
+        response.end(`${request.url} ${encodeURIComponent(query)} ${query}`);
+      });
+      const auth = { type: "api_key", in: "query", name: "key", value: "s3+cret /k=" } as const;
+      const whole = { bodies: true, maxBodyBytes: 1024 };
+      const { client, scope, outbound } = reachConnection(server, { log: whole, auth });
+      closing.push(
+        () => outbound.close(),
+        () => server.close(),
+      );
+      const answer = await client.request(path);
+      expect(answer.text()).toContain("s3+cret /k=");
+      const { response_body } = only(scope.calls);
+      expect(response_body).toMatch(/\[redacted\] \[redacted\] \[redacted\]$/);
+      expect(response_body).not.toContain("cret");
+    },
+  );
+
   it("has nothing to send again of what it cut", async () => {
     const { client, scope } = await echo({ log });
     await client.request("/x", { method: "POST", body: "x".repeat(65) });

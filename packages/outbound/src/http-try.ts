@@ -20,6 +20,7 @@ import {
   followRedirect,
   isRedirect,
   MAX_REDIRECTS,
+  withoutRepeated,
   type Hop,
   type Redirecting,
 } from "./redirect.ts";
@@ -195,9 +196,10 @@ export class HttpTry implements ExchangeWatcher {
         this.#hop = call.recordingRefusal(() => this.#nextHop(status, headers.location));
         continue;
       }
+      const credentialQuery = this.#authorized?.credentialQuery ?? null;
       const response = createHttpResponse({
         status,
-        headers,
+        headers: withoutRepeated(headers, hop.target.url, credentialQuery),
         url: hop.hidesPath
           ? hop.target.url.origin + shownPath(hop.target.url, true, 0)
           : hop.target.url.href,

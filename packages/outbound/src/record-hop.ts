@@ -128,14 +128,28 @@ function resendable({ call, hop }: HopFacts, cap: number): ResendableRequest | n
   };
 }
 
-/** The values of the credentials that were sent, and the last word of each, such as a token after `Bearer`. */
+/**
+ * The values of the credentials that were sent, and the last word of each, such as a token after `Bearer`; of those in the
+ * query also as they are written there, since many a server repeats the address in its answer.
+ */
 function secretsOf(authorized: AuthorizedRequest | null): string[] {
   if (authorized === null) return [];
   const { request, credentialHeaders, credentialQuery } = authorized;
   const values = [...credentialHeaders].map((name) => request.headers[name] ?? "");
-  const query = new URLSearchParams(request.path.split("?")[1] ?? "");
-  for (const name of credentialQuery) values.push(query.get(name) ?? "");
+  if (credentialQuery.size > 0) values.push(...queryValues(request.path, credentialQuery));
   return [...new Set(values.flatMap((value) => [value, value.split(" ").at(-1) ?? ""]))];
+}
+
+/** As they are, and in both ways to write them into an address. */
+function queryValues(path: string, names: ReadonlySet<string>): string[] {
+  // A question mark within the query is one of its characters.
+  const at = path.indexOf("?");
+  const query = new URLSearchParams(at < 0 ? "" : path.slice(at + 1));
+  return [...names].flatMap((name) => {
+    const value = query.get(name) ?? "";
+    const asForm = new URLSearchParams({ a: value }).toString().slice(2);
+    return [value, asForm, encodeURIComponent(value)];
+  });
 }
 
 function rounded(ms: number | null): number | null {

@@ -136,6 +136,19 @@ describe.each(Object.entries(AUTHS))("%s", (_name, auth) => {
   });
 });
 
+it("is taken from a Location that nobody follows, and nothing else is", async () => {
+  const { client } = through({ auth: AUTHS["an API key in the query"] as ConnectionAuth });
+  const locationOf = async (path: string) =>
+    (await client.request(path, { redirect: "none" })).headers["location"];
+  expect(await locationOf(`${to(301, "/v2/a/?QUERY")}?b=1`)).toBe(`${own.origin}/v2/a/?b=1`);
+  expect(await locationOf(to(301, "//[?QUERY"))).toBeUndefined();
+  expect(await locationOf(to(301, "there?b=1"))).toBe("there?b=1");
+  const notTaken = { redirect: "none", acceptStatus: [200] } as const;
+  await expect(client.request(to(308, "/v2/a?QUERY"), notTaken)).rejects.toMatchObject({
+    response: { headers: { location: `${own.origin}/v2/a` } },
+  });
+});
+
 it("signs anew what a redirect made of the request", async () => {
   const { client } = through({ auth: AUTHS["a signature"] as ConnectionAuth });
   await client.request(to(303, "/v2/there"), { method: "POST", body: "x" });

@@ -60,9 +60,7 @@ export function followRedirect(
   credentialQuery: ReadonlySet<string> | null = null,
 ): Hop {
   const target = readTarget(location, hop.target.url);
-  for (const name of credentialQuery ?? []) {
-    if (target.url.searchParams.has(name)) target.url.searchParams.delete(name);
-  }
+  takeFromQuery(target.url, credentialQuery ?? []);
   if (hop.target.secure && !target.secure) {
     throw new OutboundRefusedError(
       `a redirect from ${hop.target.url.host} leads from https to http`,
@@ -91,6 +89,37 @@ export function followRedirect(
       body: becomesGet ? null : hop.request.body,
     },
   };
+}
+
+/**
+ * The headers of an answer as whoever asked may see them: a Location that nobody follows loses the connection's
+ * credential as well as one that is followed.
+ *
+ * @param base the address that answered
+ */
+export function withoutRepeated(
+  headers: Readonly<Record<string, string>>,
+  base: URL,
+  credentialQuery: ReadonlySet<string> | null,
+): Readonly<Record<string, string>> {
+  const { location, ...others } = headers;
+  if (location === undefined || credentialQuery === null || credentialQuery.size === 0)
+    return headers;
+  const url = URL.parse(location, base.href);
+  // Where it is no address, nobody can say where in it the credential ends.
+  if (url === null) return others;
+  return takeFromQuery(url, credentialQuery) ? { ...headers, location: url.href } : headers;
+}
+
+/** Whether there was one of them. */
+function takeFromQuery(url: URL, names: Iterable<string>): boolean {
+  let had = false;
+  for (const name of names) {
+    if (!url.searchParams.has(name)) continue;
+    url.searchParams.delete(name);
+    had = true;
+  }
+  return had;
 }
 
 /** Headers that make no sense once a redirect has taken the body away. */
