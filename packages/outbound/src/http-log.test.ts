@@ -141,6 +141,16 @@ describe("a connection that logs bodies", () => {
     },
   );
 
+  it("keeps the key by which the engine says what must not be done twice", async () => {
+    const { client, scope } = await echo({ log });
+    const options = { method: "POST", json: 1, idempotencyKey: "order-17" };
+    await client.request("/x", options);
+    expect(only(scope.calls).resend?.headers).toEqual({
+      "idempotency-key": "order-17",
+      "content-type": "application/json",
+    });
+  });
+
   it("has nothing to send again of what it cut", async () => {
     const { client, scope } = await echo({ log });
     await client.request("/x", { method: "POST", body: "x".repeat(65) });
@@ -174,6 +184,8 @@ describe("a connection whose paths are secrets", () => {
     const answer = await client.request("/s3cret/hook");
     expect(answer.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\[hidden\]$/);
     await client.request("/away/v2/s3cret/there", { method: "PUT", body: "x" }).catch(() => null);
+    const left = await client.request("/away/v2/s3cret/there", { redirect: "none" });
+    expect(JSON.stringify(left.headers)).not.toContain("s3cret/there");
     const errors = [
       await client.request("/s3cret/hook", { acceptStatus: [500] }).catch(String),
       await client.request("/not-allowed/s3cret").catch(String),

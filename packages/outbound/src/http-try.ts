@@ -199,7 +199,7 @@ export class HttpTry implements ExchangeWatcher {
       const credentialQuery = this.#authorized?.credentialQuery ?? null;
       const response = createHttpResponse({
         status,
-        headers: withoutRepeated(headers, hop.target.url, credentialQuery),
+        headers: withoutRepeated(headers, hop, credentialQuery),
         url: hop.hidesPath
           ? hop.target.url.origin + shownPath(hop.target.url, true, 0)
           : hop.target.url.href,

@@ -117,6 +117,9 @@ function resendable({ call, hop }: HopFacts, cap: number): ResendableRequest | n
   const bytes = body === null ? null : Buffer.from(body as string);
   if (call.route === null || (bytes !== null && bytes.length > cap)) return null;
   const headers = { ...call.options.headers };
+  // The other side knows a repetition by the key that the engine gave. One that the door made is its execution's own.
+  const key = call.options.idempotencyKey;
+  if (key !== undefined) headers["idempotency-key"] = key;
   // A JSON body does not say by itself that it is one.
   if (bytes !== null && !Object.keys(headers).some((name) => name.toLowerCase() === "content-type"))
     headers["content-type"] = hop.request.headers["content-type"] ?? "";

@@ -93,16 +93,18 @@ export function followRedirect(
 
 /**
  * The headers of an answer as whoever asked may see them: a Location that nobody follows loses the connection's
- * credential as well as one that is followed.
- *
- * @param base the address that answered
+ * credential as well as one that is followed. Where paths are secrets, it is left out, as a server may repeat them in it.
  */
 export function withoutRepeated(
   headers: Readonly<Record<string, string>>,
-  base: URL,
+  { target: { url: base }, hidesPath }: Pick<Hop, "target" | "hidesPath">,
   credentialQuery: ReadonlySet<string> | null,
 ): Readonly<Record<string, string>> {
   const { location, ...others } = headers;
+  if (hidesPath) {
+    const { "content-location": _, ...shown } = others;
+    return shown;
+  }
   if (location === undefined || credentialQuery === null || credentialQuery.size === 0)
     return headers;
   const url = URL.parse(location, base.href);
