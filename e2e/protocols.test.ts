@@ -32,7 +32,9 @@ let grpcCalls: unknown[] = [];
 beforeAll(async () => {
   const inventory = {
     GetItem: (call: UnaryCall, answer: (error: unknown, value?: unknown) => void) => {
-      grpcCalls.push(call.metadata.get("authorization"), call.metadata.get("idempotency-key"));
+      for (const name of ["authorization", "idempotency-key", "traceparent"]) {
+        grpcCalls.push(call.metadata.get(name));
+      }
       if (call.request.itemId === "none") answer({ code: 5, details: "no such item" });
       else answer(null, { itemId: call.request.itemId, inStock: "9007199254740993", colour: 1 });
     },
@@ -114,7 +116,12 @@ test("gRPC through a connection by the server's reflection, on record", async ()
       messages: null,
     },
   });
-  expect(grpcCalls).toEqual([[`Bearer ${secret}`], [`${ended.execution_id}/call`]]);
+  const trace = ended.execution_id.replaceAll("-", "");
+  expect(grpcCalls).toEqual([
+    [`Bearer ${secret}`],
+    [`${ended.execution_id}/call`],
+    [`00-${trace}-${trace.slice(16)}-00`],
+  ]);
   expect(ended.calls).toMatchObject([
     { protocol: "grpc", connection: "shop", path: "/shop.v1.Inventory/GetItem", status: 0 },
   ]);

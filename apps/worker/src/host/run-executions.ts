@@ -5,6 +5,7 @@ import type { ClientsFor, ClientsOfRun } from "./outbound-clients.ts";
 import type { Outbox } from "./outbox.ts";
 import type { AbortCause, FromHost, RunFailure, StartMessage } from "./protocol.ts";
 import type { RemoteOrder } from "./remote-order.ts";
+import { traceOf } from "./trace-of.ts";
 import { createVoice, type Voice } from "./voice.ts";
 
 /** The execution that code belongs to, followed through timers and promises. */
@@ -61,7 +62,7 @@ export function createRunner(options: RunnerOptions): Runner {
           dispatch: message.dispatch,
           signal: state.controller.signal,
           callLog: { record: (call) => outbox.push({ kind: "call", call }) },
-          traceparent: message.traceparent ?? undefined,
+          traceparent: message.traceparent ?? traceOf(message.executionId),
           remainingMs: () => Math.max(0, endsAt - performance.now()),
         });
       }
