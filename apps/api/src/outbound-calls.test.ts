@@ -1,7 +1,8 @@
 import { outboundCallDetailSchema, outboundCallListSchema } from "@tl-engine/contract";
 import { publishEngines } from "@tl-engine/shared/catalogue/publish.ts";
 import { createCallIds } from "@tl-engine/shared/outbound-log/call-ids.ts";
-import { toCallRow, type ToldCall } from "@tl-engine/shared/outbound-log/call-row.ts";
+import { toCallRow } from "@tl-engine/shared/outbound-log/call-row.ts";
+import { type ToldCall } from "@tl-engine/shared/outbound-log/told-call.ts";
 import { insertCalls } from "@tl-engine/shared/outbound-log/insert-calls.ts";
 import { createSecretBox } from "@tl-engine/shared/secrets/secret-box.ts";
 import { toldCall } from "@tl-engine/shared/testing/told-call.ts";

@@ -18,7 +18,7 @@ import { untilAvailable } from "@tl-engine/shared/executions/until-available.ts"
 import { registerProcess } from "@tl-engine/shared/process/registry.ts";
 import type { Queue } from "@tl-engine/shared/queue/queue.ts";
 import type { Signals } from "@tl-engine/shared/signals/signals.ts";
-import { unavailable } from "./to-problem.ts";
+import { unavailable } from "./unavailable.ts";
 
 export interface RecordingOptions {
   db: Database;

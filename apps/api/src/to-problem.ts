@@ -21,17 +21,8 @@ import { invalidBody } from "./body-errors.ts";
 import { connectionNotFound } from "./connection-id.ts";
 import { engineNotFound } from "./engine-ref.ts";
 import { Refusal } from "./problem.ts";
+import { unavailable } from "./unavailable.ts";
 import { webhookEndpointNotFound } from "./webhook-endpoint-id.ts";
-
-/** How long a caller should wait before he tries again after a 503, seconds. */
-const retryAfterSeconds = "2";
-
-/** The refusal for whatever cannot be done at the moment. */
-export function unavailable(
-  detail = "The service cannot do this at the moment; try again",
-): Refusal {
-  return new Refusal("unavailable", detail, { headers: { "Retry-After": retryAfterSeconds } });
-}
 
 /**
  * What any error means to the caller. Three tiers: a refusal of ours; what the framework or the database say in

@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from "jose";
-import { unavailable } from "./to-problem.ts";
+import { unavailable } from "./unavailable.ts";
 
 /** After a failure, keys that are not known yet are asked for again this much later, ms. */
 const pauseMs = 1_000;

@@ -13,7 +13,7 @@ import { invalidBody } from "./body-errors.ts";
 import type { ApiContext } from "./endpoint.ts";
 import { hold } from "./hold.ts";
 import { resolveOptions } from "./submit-options.ts";
-import { unavailable } from "./to-problem.ts";
+import { unavailable } from "./unavailable.ts";
 import { withDeadline } from "./with-deadline.ts";
 
 /** How long a test may take before it is given up, seconds. */

@@ -1,4 +1,4 @@
-import { unavailable } from "./to-problem.ts";
+import { unavailable } from "./unavailable.ts";
 
 /**
  * Gives up waiting after a time; the work itself goes on, so this is for work whose outcome is safe to not know.

@@ -2,9 +2,6 @@ import type { RegisteredEngine } from "@tl-engine/shared/remote-engines/read-rem
 import { createSlots } from "./slots.ts";
 import type { Capacity, ServedEngine } from "./served-engine.ts";
 
-/** What a service of a remote engine is asked by, as it was registered. */
-export type RemoteTarget = Pick<RegisteredEngine, "connection" | "method" | "path" | "revision">;
-
 /**
  * A registered engine version with its places: never more than may run at once over all workers. It has no module: hosts
  * bring what calls a service with them.

@@ -1,8 +1,11 @@
 import type { EngineDescriptor } from "@tl-engine/engine-kit";
+import type { RegisteredEngine } from "@tl-engine/shared/remote-engines/read-remote-engines.ts";
 import type { HostedEngine } from "./host/hosts.ts";
 import type { DescribedEngine } from "./host/describe-engines.ts";
-import type { RemoteTarget } from "./serve-remote.ts";
 import { createSlots, type Slots } from "./slots.ts";
+
+/** What a service of a remote engine is asked by, as it was registered. */
+export type RemoteTarget = Pick<RegisteredEngine, "connection" | "method" | "path" | "revision">;
 
 /** An engine version that this worker serves. */
 export interface ServedEngine {

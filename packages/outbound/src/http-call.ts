@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 import { CallEnd } from "./call-end.ts";
+import { type CallOfTry } from "./call-of-try.ts";
 import { callTimeoutMs } from "./call-timeout.ts";
 import { OutboundRefusedError } from "./errors.ts";
 import { type HttpRequestOptions, type HttpResponse } from "./http-client.ts";
@@ -19,7 +20,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_RESPONSE_BYTES = 5 * 1024 * 1024;
 
 /** One call of an engine: its tries, which differ in nothing but their time and their credentials. */
-export class HttpCall {
+export class HttpCall implements CallOfTry {
   readonly connecting: Connecting;
   readonly scope: CallScope;
   readonly options: HttpRequestOptions;

@@ -11,7 +11,7 @@ import {
   type ExchangeWatcher,
   type OutboundRequest,
 } from "./exchange.ts";
-import { type HttpCall } from "./http-call.ts";
+import { type CallOfTry } from "./call-of-try.ts";
 import { type HttpResponse } from "./http-client.ts";
 import { createHttpResponse } from "./http-response.ts";
 import { type Admitted, type OutboundCall } from "./ports.ts";
@@ -50,7 +50,7 @@ export class HttpTry implements ExchangeWatcher {
   /** The access token that the other side refused with 401, when it is worth a new one. */
   refusedToken: string | null = null;
 
-  readonly #call: HttpCall;
+  readonly #call: CallOfTry;
   readonly #number: number;
   readonly #stale: string | null;
   readonly #end: CallEnd;
@@ -74,7 +74,7 @@ export class HttpTry implements ExchangeWatcher {
    * @param stale the access token that was refused in the try before
    * @param end of this try; it is stopped with it
    */
-  constructor(call: HttpCall, first: Hop, number: number, stale: string | null, end: CallEnd) {
+  constructor(call: CallOfTry, first: Hop, number: number, stale: string | null, end: CallEnd) {
     this.#call = call;
     this.#hop = first;
     this.#number = number;

@@ -1,6 +1,6 @@
 import { type AuthorizedRequest } from "./auth/authorize.ts";
 import { OutboundError, ParkedError } from "./errors.ts";
-import { type HttpCall } from "./http-call.ts";
+import { type CallOfTry } from "./call-of-try.ts";
 import { type OutboundCall, type ResendableRequest } from "./ports.ts";
 import { recordCall } from "./record-call.ts";
 import { type Hop } from "./redirect.ts";
@@ -36,7 +36,7 @@ export function newHopRecord(): HopRecord {
 }
 
 export interface HopFacts {
-  readonly call: HttpCall;
+  readonly call: CallOfTry;
   readonly hop: Hop;
   readonly record: HopRecord;
   readonly authorized: AuthorizedRequest | null;

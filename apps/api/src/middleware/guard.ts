@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from "hono";
 import type { ApiDeps } from "../api-deps.ts";
 import type { ApiEnv } from "../api-env.ts";
 import { budgetOf, type Endpoint } from "../endpoint.ts";
-import { unavailable } from "../to-problem.ts";
+import { unavailable } from "../unavailable.ts";
 import { withDeadline } from "../with-deadline.ts";
 import { authenticate, type Credentials } from "./authenticate.ts";
 import { takeFromBudget } from "./rate-limit.ts";

@@ -12,7 +12,7 @@ import { missing } from "../missing-execution.ts";
 import { executionIdParameter, jsonRequest, publicProblemsOf } from "../openapi-parts.ts";
 import { Refusal } from "../problem.ts";
 import { readQuery } from "../query.ts";
-import { unavailable } from "../to-problem.ts";
+import { unavailable } from "../unavailable.ts";
 import { withDeadline } from "../with-deadline.ts";
 
 /** Bytes of a body beside the output in it. */

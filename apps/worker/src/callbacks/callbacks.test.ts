@@ -28,7 +28,7 @@ import { resendDelivery } from "@tl-engine/shared/callbacks/resend.ts";
 import { testEndpoint } from "@tl-engine/shared/callbacks/test-endpoint.ts";
 import { describeExecution } from "@tl-engine/shared/executions/describe.ts";
 import { readExecutions } from "@tl-engine/shared/executions/read.ts";
-import type { ToldCall } from "@tl-engine/shared/outbound-log/call-row.ts";
+import type { ToldCall } from "@tl-engine/shared/outbound-log/told-call.ts";
 import { createSecretBox } from "@tl-engine/shared/secrets/secret-box.ts";
 import {
   freshEngineId,

@@ -7,7 +7,8 @@ import type {
   CallbackRequest,
   SendCallback,
 } from "@tl-engine/shared/callbacks/deliverer.ts";
-import { noExecution, type ToldCall } from "@tl-engine/shared/outbound-log/call-row.ts";
+import { noExecution } from "@tl-engine/shared/outbound-log/call-row.ts";
+import { type ToldCall } from "@tl-engine/shared/outbound-log/told-call.ts";
 import type { MainDoor } from "../ports/main-door.ts";
 
 /** For one try, its answer included. Receivers are asked to answer first and to work afterwards. */

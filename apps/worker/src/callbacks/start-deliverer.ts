@@ -2,7 +2,7 @@ import type { Database } from "@tl-engine/shared/db/database.ts";
 import { createDeliverer, type Deliverer } from "@tl-engine/shared/callbacks/deliverer.ts";
 import type { Log } from "@tl-engine/shared/log/log.ts";
 import type { CallbackMetrics } from "@tl-engine/shared/metrics/callback-metrics.ts";
-import type { ToldCall } from "@tl-engine/shared/outbound-log/call-row.ts";
+import type { ToldCall } from "@tl-engine/shared/outbound-log/told-call.ts";
 import { createCallRecorder } from "@tl-engine/shared/outbound-log/record-calls.ts";
 import type { SecretBox } from "@tl-engine/shared/secrets/secret-box.ts";
 import type { Signals } from "@tl-engine/shared/signals/signals.ts";

@@ -8,7 +8,8 @@ import { newExecution, noCanary, openStack, type Stack } from "../testing/stack.
 import { createReconciler } from "./reconcile.ts";
 import { reportRetention } from "./report-retention.ts";
 import { createCallIds } from "../outbound-log/call-ids.ts";
-import { noExecution, toCallRow, type ToldCall } from "../outbound-log/call-row.ts";
+import { noExecution, toCallRow } from "../outbound-log/call-row.ts";
+import { type ToldCall } from "../outbound-log/told-call.ts";
 import { insertCalls } from "../outbound-log/insert-calls.ts";
 import { toldCall } from "../testing/told-call.ts";
 import { createRetention, type Retention, type RetentionOptions } from "./retention.ts";

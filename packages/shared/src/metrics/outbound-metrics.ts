@@ -1,5 +1,5 @@
 import { Counter, Histogram, type Registry } from "prom-client";
-import type { ToldCall } from "../outbound-log/call-row.ts";
+import type { ToldCall } from "../outbound-log/told-call.ts";
 
 /** Connections that figures tell apart; those beyond are told of together. */
 const mostConnections = 200;

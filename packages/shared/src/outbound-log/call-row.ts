@@ -1,21 +1,14 @@
-import type { OutboundCall } from "@tl-engine/outbound";
 import { scrubText } from "../log/scrub-text.ts";
 import { keptBody, keptLine, keptLineOrNull, keptMs, keptWhole } from "./kept-text.ts";
 import { sealResend, type NotResendable, type SealResend } from "./seal-resend.ts";
 import { shownHeaders } from "./shown-headers.ts";
+import { callPurposes, type CallPurpose, type ToldCall } from "./told-call.ts";
 
 /** Whose call it was. */
 export interface Whose {
   readonly callerId: string | null;
   readonly engineId: string | null;
 }
-
-/** Why a call was made. */
-export const callPurposes = ["engine", "token", "callback"] as const;
-export type CallPurpose = (typeof callPurposes)[number];
-
-/** A call as it is told: by a host, or by whoever calls on behalf of an execution, such as the one who delivers callbacks. */
-export type ToldCall = Omit<OutboundCall, "purpose"> & { readonly purpose: CallPurpose };
 
 /** A row of `outbound_calls`. */
 export interface CallRow {

@@ -7,7 +7,8 @@ import { createSecretBox } from "../secrets/secret-box.ts";
 import { cuttable } from "../testing/cuttable.ts";
 import { newExecution, openStack } from "../testing/stack.ts";
 import { toldCall } from "../testing/told-call.ts";
-import type { ToldCall, Whose } from "./call-row.ts";
+import type { Whose } from "./call-row.ts";
+import type { ToldCall } from "./told-call.ts";
 import {
   createCallRecorder,
   recorderLimits,

@@ -1,5 +1,5 @@
 import type { ResendableRequest } from "@tl-engine/outbound";
-import type { CallPurpose, ToldCall } from "./call-row.ts";
+import type { CallPurpose, ToldCall } from "./told-call.ts";
 import { isCredentialName } from "./shown-headers.ts";
 
 /** A request as the engine gave it, without what its connection adds. */

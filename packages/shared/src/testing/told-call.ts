@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from "uuid";
-import type { ToldCall } from "../outbound-log/call-row.ts";
+import type { ToldCall } from "../outbound-log/told-call.ts";
 
 /** A call as a host tells it, for tests. */
 export function toldCall(over: Partial<ToldCall> = {}): ToldCall {
