@@ -54,7 +54,8 @@ export const faultCase: FaultCase = {
     const heard = abortedAfter.length / endedAfter.length;
     assert(heard <= 1 && heard >= context.size(0.5, 1), "a signal was not heard, or twice");
     const [first, last] = [Math.min(...abortedAfter), Math.max(...abortedAfter)];
-    const slack = context.size(1_000, 250);
+    // How late is a matter of the machine as well: on a busy one the short form asks only that it comes.
+    const slack = context.size(10_000, 250);
     context.say(
       `${abortedAfter.length} signals after ${first.toFixed()} to ${last.toFixed()} ms, ends after ${Math.min(...endedAfter)} to ${Math.max(...endedAfter)} ms`,
     );
