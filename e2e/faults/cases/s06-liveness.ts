@@ -18,7 +18,7 @@ export const faultCase: FaultCase = {
   promise:
     "liveness is about work: a worker whose way to the queue is cut in silence exits 1 after 30 s with a free slot and a job to take; full slots, ceilings, Redis and Postgres away never count; a connection that is killed or silent is made again, and jobs are taken meanwhile",
   backends: bothBackends,
-  short: true,
+  short: ["redis"],
   async run(context) {
     const bed = await context.startBed({
       engines: ["count", "sleep"],
